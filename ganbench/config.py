@@ -1,0 +1,405 @@
+"""Experiments and suites as files: YAML for people, frozen models for code.
+
+An experiment file is the whole truth about one row of a table: nothing on the command line changes
+a scientific setting. A variant is a file of its own that says `extends: other.yaml` and repeats only
+what differs.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Hashable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from ganbench.errors import ConfigError
+
+Activation = Literal["linear", "relu", "sigmoid"]
+Checkpoint = Literal["last", "best_validation"]
+DatasetName = Literal["mnist", "cifar10", "tfd", "faces48", "digits", "patches_grey", "patches_rgb"]
+Objective = Literal["non_saturating", "minimax", "hinge", "wasserstein"]
+Model = TypeVar("Model", bound=BaseModel)
+Probability = Annotated[float, Field(gt=0, le=1)]
+
+
+class Frozen(BaseModel):
+    """No unknown keys, no silent conversions, no changes after loading."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Linear(Frozen):
+    """A fully connected layer."""
+
+    kind: Literal["linear"]
+    units: PositiveInt = Field(description="Number of outputs.")
+    activation: Activation = Field("linear", description="What follows the affine map.")
+    irange: PositiveFloat | None = Field(
+        None, description="Weights start uniform in (-irange, irange)."
+    )
+    sparse_weights: PositiveInt | None = Field(
+        None, description="Instead of irange: standard-normal weights per unit, the others 0."
+    )
+    bias: float | Literal["marginals"] = Field(
+        0.0, description="Initial bias; 'marginals' is the logit of the training set's pixel means."
+    )
+
+    @model_validator(mode="after")
+    def _one_initialisation(self) -> Self:
+        if (self.irange is None) == (self.sparse_weights is None):
+            raise ValueError("give exactly one of 'irange' and 'sparse_weights'")
+        return self
+
+
+class Maxout(Frozen):
+    """A fully connected layer of units that output the largest of their affine pieces."""
+
+    kind: Literal["maxout"]
+    units: PositiveInt = Field(description="Number of outputs.")
+    pieces: PositiveInt = Field(description="Affine pieces of each unit.")
+    irange: PositiveFloat = Field(description="Weights start uniform in (-irange, irange).")
+
+
+class ConvolutionalMaxout(Frozen):
+    """A convolution, the maximum over channel pieces, then overlapping spatial max-pooling."""
+
+    kind: Literal["convolutional_maxout"]
+    channels: PositiveInt = Field(description="Output channels.")
+    pieces: PositiveInt = Field(description="Affine pieces of each channel.")
+    kernel_size: PositiveInt = Field(description="Side of the square filters, pixels.")
+    padding: NonNegativeInt = Field(description="Zeros around the input, pixels.")
+    pool_size: PositiveInt = Field(description="Side of the pooling window, pixels.")
+    pool_stride: PositiveInt = Field(description="Step between pooling windows, pixels.")
+    irange: PositiveFloat = Field(description="Weights start uniform in (-irange, irange).")
+
+
+class TransposedConvolution(Frozen):
+    """Maps [channels, size, size] features to an image; one bias per output pixel."""
+
+    kind: Literal["transposed_convolution"]
+    channels: PositiveInt = Field(description="Input channels.")
+    size: PositiveInt = Field(description="Input height and width.")
+    kernel_size: PositiveInt = Field(description="Side of the square filters, pixels.")
+    stride: PositiveInt = Field(description="Step between input pixels in the output, pixels.")
+    irange: PositiveFloat = Field(description="Weights start uniform in (-irange, irange).")
+
+
+GeneratorLayer = Annotated[Linear | TransposedConvolution, Field(discriminator="kind")]
+DiscriminatorLayer = Annotated[Maxout | ConvolutionalMaxout | Linear, Field(discriminator="kind")]
+
+
+def _layers(description: str, **extra: Any) -> Any:
+    """A YAML list is read as a tuple, so that a loaded config cannot change."""
+    return Field(description=description, strict=False, **extra)
+
+
+class Generator(Frozen):
+    """Noise to image."""
+
+    noise: Literal["uniform", "normal"] = Field(
+        description="Noise z: uniform(-sqrt 3, sqrt 3) or standard normal, both of unit variance."
+    )
+    noise_dim: PositiveInt = Field(100, description="Dimensions of the noise.")
+    layers: tuple[GeneratorLayer, ...] = _layers("From the noise to the image.", min_length=1)
+
+
+class Discriminator(Frozen):
+    """Image to logit; dropout acts on every layer's input."""
+
+    layers: tuple[DiscriminatorLayer, ...] = _layers("From the image to one logit.", min_length=1)
+    input_keep: Probability = Field(0.8, description="Keep probability of the first layer's input.")
+    hidden_keep: Probability = Field(
+        0.5, description="Keep probability of every later layer's input."
+    )
+
+
+class Phase(Frozen):
+    """A stretch of training. Later phases keep the generator and restart everything else."""
+
+    epochs: PositiveInt = Field(description="Passes over the training set.")
+    generator_front: tuple[Linear, ...] = _layers(
+        "New layers put between the noise and the generator trained so far.", default=()
+    )
+
+
+class Training(Frozen):
+    """The optimiser and its schedules (SGD with classical momentum)."""
+
+    update: Literal["simultaneous", "alternating"] = Field(
+        "simultaneous",
+        description="Both players from one batch (the released code), or Algorithm 1.",
+    )
+    discriminator_steps: PositiveInt = Field(
+        1, description="k of Algorithm 1: discriminator steps per generator step."
+    )
+    objective: Objective = Field("non_saturating", description="The players' losses.")
+    batch_size: PositiveInt = Field(description="Real images (and fake ones) per update.")
+    learning_rate: PositiveFloat = Field(description="Of the first update.")
+    learning_rate_decay: PositiveFloat = Field(
+        1.000004, description="The rate is divided by this after every minibatch."
+    )
+    learning_rate_floor: PositiveFloat = Field(1e-6, description="The rate never falls below.")
+    momentum_initial: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.5, description="In the first epoch."
+    )
+    momentum_final: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.7, description="From epoch momentum_epochs on; linear between."
+    )
+    momentum_epochs: Annotated[int, Field(ge=2)] = Field(
+        250, description="Epoch at which the momentum is final."
+    )
+    max_column_norm: PositiveFloat | None = Field(
+        None, description="Bound on the L2 norm of each unit's incoming weights; none if absent."
+    )
+    phases: tuple[Phase, ...] = _layers("In order.", min_length=1)
+
+    @model_validator(mode="after")
+    def _steps_fit_the_update(self) -> Self:
+        if self.update == "simultaneous" and self.discriminator_steps != 1:
+            raise ValueError("'discriminator_steps' other than 1 needs update: alternating")
+        if self.phases[0].generator_front:
+            raise ValueError("the first phase has no generator to put 'generator_front' before")
+        return self
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training set, all phases together."""
+        return sum(phase.epochs for phase in self.phases)
+
+
+class Evaluation(Frozen):
+    """What is measured, and when."""
+
+    protocol: Literal["gan2014"] = Field(
+        "gan2014", description="Fixes samples, validation images and bandwidth grid by name."
+    )
+    monitor_every: PositiveInt = Field(
+        description="Epochs between validation log-likelihoods during training (the last always)."
+    )
+    checkpoints: tuple[Checkpoint, ...] = _layers(
+        "Reported states of the generator; the first one is the headline.",
+        default=("last", "best_validation"),
+        min_length=1,
+    )
+
+
+class Experiment(Frozen):
+    """One row of the table."""
+
+    title: str = Field(description="How tables and figures call it.")
+    note: str = Field("", description="What a reader of the row must know (budget, stand-in).")
+    paper_column: Literal["MNIST", "TFD"] | None = Field(
+        None, description="The column of the paper's Table 1 that this row is compared with."
+    )
+    figure: Literal["2a", "2b", "2c", "2d"] | None = Field(
+        None, description="The panel of the paper's Figure 2 that its samples reproduce."
+    )
+    dataset: DatasetName = Field(description="The data set.")
+    preprocessing: Literal["unit_interval", "global_contrast"] = Field(
+        "unit_interval",
+        description="Pixels in [0, 1], or each image centred and scaled to L2 norm 55.",
+    )
+    generator: Generator
+    discriminator: Discriminator
+    training: Training
+    evaluation: Evaluation
+
+    @property
+    def digest(self) -> str:
+        """Identifies every setting that can change a number."""
+        return settings_digest(self.model_dump(mode="json", exclude={"title", "note", "figure"}))
+
+    @property
+    def training_digest(self) -> str:
+        """Identifies every setting that can change the weights or the history."""
+        included = {"dataset", "preprocessing", "generator", "discriminator", "training"}
+        settings = self.model_dump(mode="json", include=included)
+        return settings_digest(settings | {"monitor_every": self.evaluation.monitor_every})
+
+
+class SuiteEntry(Frozen):
+    """An experiment and how often it is run."""
+
+    config: str = Field(description="The experiment file, relative to the suite file.")
+    seeds: tuple[NonNegativeInt, ...] = Field(
+        description="One training run each.", strict=False, min_length=1
+    )
+
+
+class Suite(Frozen):
+    """The experiments that one run of the workflow reproduces."""
+
+    name: str = Field(pattern="^[a-z0-9_]+$", description="Its folder under results/.")
+    title: str = Field(description="Heads the report and the paper.")
+    seeds_per_job: PositiveInt = Field(1, description="Seeds that share one training job.")
+    experiments: tuple[SuiteEntry, ...] = _layers("In the order of the table.", default=())
+    theory: tuple[SuiteEntry, ...] = _layers("Theory experiments, in order.", default=())
+
+
+def load(model: type[Model], path: Path) -> Model:
+    """Reads a YAML file and what it extends into a `Frozen` model.
+
+    Raises:
+        ConfigError: names the file, the key, the value and the remedy.
+    """
+    return _validate(model, _read_extended(path, ()), path)
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Reads an experiment file and what it extends.
+
+    Raises:
+        ConfigError: names the file, the key, the value and the remedy.
+    """
+    return load(Experiment, path)
+
+
+def load_suite(path: Path) -> Suite:
+    """Reads a suite file; its experiment files are checked when they are loaded themselves.
+
+    Raises:
+        ConfigError: names the file, the key, the value and the remedy.
+    """
+    suite = _validate(Suite, _read_yaml(path), path)
+    names = [experiment_name(entry.config) for entry in suite.experiments]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{path}: experiments: {name!r} is listed twice; list its seeds once")
+    for entry in suite.experiments:
+        if len(set(entry.seeds)) < len(entry.seeds):
+            raise ConfigError(
+                f"{path}: experiments: {entry.config}: seeds: got {list(entry.seeds)}; "
+                "give each seed once"
+            )
+    return suite
+
+
+def suite_experiments(path: Path) -> Iterator[tuple[str, Path, Experiment, tuple[int, ...]]]:
+    """Yields name, file, settings and seeds of each experiment of the suite file at `path`."""
+    for entry in load_suite(path).experiments:
+        config = (path.parent / entry.config).resolve()
+        if config.is_relative_to(Path.cwd()):
+            config = config.relative_to(Path.cwd())
+        yield experiment_name(entry.config), config, load_experiment(config), entry.seeds
+
+
+def experiment_name(config: str | Path) -> str:
+    """The name of an experiment is the name of its file."""
+    return Path(config).stem
+
+
+def settings_digest(settings: Any) -> str:
+    """Returns the sha256 of settings in a canonical JSON form."""
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML whose mappings may not repeat a key."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                line = node.start_mark.line + 1
+                raise yaml.YAMLError(f"key {key!r} is given twice in the mapping at line {line}")
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = Path(path).read_text()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); give the path of a YAML file"
+        ) from None
+    try:
+        content = yaml.load(text, _StrictLoader)
+    except yaml.YAMLError as error:
+        message = " ".join(str(error).split())
+        raise ConfigError(f"{path}: is not valid YAML: {message}; mend that line") from None
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{path}: should be a mapping of keys, got {type(content).__name__}; see configs/"
+        )
+    return content
+
+
+def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = Path(path)
+    if path.resolve() in seen:
+        raise ConfigError(f"{path}: extends: extends itself; remove one 'extends'")
+    content = _read_yaml(path)
+    base = content.pop("extends", None)
+    if base is None:
+        return content
+    return _merge(_read_extended(path.parent / base, (*seen, path.resolve())), content)
+
+
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merge key by key; everything else is replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = base.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merge(old, value) if both else value
+    return merged
+
+
+def _validate(model: type[Model], content: dict[str, Any], path: Path) -> Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem in the words of the house: place, what is wrong, value, remedy."""
+    problem = error.errors()[0]
+    *place, last = problem["loc"] or ("file",)
+    where = ": ".join(str(part) for part in place)
+    if problem["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(last), _known_keys(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "remove it"
+        return f"{where or 'top level'}: unknown key {last!r}; {hint}"
+    where = ": ".join(filter(None, (where, str(last))))
+    if problem["type"] == "missing":
+        return f"{where}: is missing; add it"
+    value = problem["input"]
+    if (
+        isinstance(value, str)
+        and problem["type"].startswith(("float", "int"))
+        and _is_number(value)
+    ):
+        return f"{where}: YAML reads {value!r} as text; write it with a point and a sign (1.0e-3)"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[0].lower()}{message[1:]}, got {value!r}; correct it"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _known_keys() -> list[str]:
+    """Every key of every configuration model, for suggestions."""
+    models = [model for model in Frozen.__subclasses__() if model.__module__ == __name__]
+    return sorted({"extends"}.union(*(model.model_fields for model in models)))
+
+
+DATASETS: tuple[str, ...] = get_args(DatasetName)

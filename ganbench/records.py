@@ -1,0 +1,140 @@
+"""The result record: one JSON file per stage, and the only source of every printed number."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ganbench.errors import GanbenchError
+from ganbench.provenance import atomic_path, file_sha256
+
+SCHEMA_VERSION = 1
+Status = Literal["ok", "diverged", "data_not_available"]
+Stage = Literal["fetch", "train", "sample", "evaluate", "calibrate", "theory"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Metric(_Strict):
+    """One number with its unit and what it was measured on."""
+
+    name: str = Field(description="What was measured, e.g. log_likelihood.")
+    value: float = Field(description="In `unit`.")
+    unit: str = Field(description="nats, seconds, pixels, 1 ...")
+    standard_error: float | None = Field(None, description="In `unit`; over what, `n` counts.")
+    n: int | None = Field(None, description="Number of values behind mean and standard error.")
+    labels: dict[str, str | int | float] = Field(
+        default_factory=dict,
+        description="What tells it from others of its name: split, checkpoint, sigma, epoch ...",
+    )
+
+
+class Provenance(_Strict):
+    """Who computed it, where, with what."""
+
+    code_digest: str = Field(description="Of the stage's syntax trees.")
+    git_commit: str = Field(description="Empty outside a git checkout.")
+    git_dirty: bool = Field(description="Whether tracked files differed from the commit.")
+    versions: dict[str, str] = Field(description="python, torch, triton, numpy.")
+    device: str = Field(description="Model of the processor or GPU.")
+    threads: int = Field(description="CPU threads of torch.")
+    impl: str = Field(description="reference (plain torch) or triton.")
+    precision: str = Field(description="Of the matrix products.")
+    started_at: str = Field(description="UTC, ISO 8601.")
+    wall_time_s: float = Field(description="Seconds, summed over resumed runs.")
+
+
+class Record(_Strict):
+    """The result of one stage for one seed of one experiment of one suite."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    stage: Stage
+    status: Status = "ok"
+    message: str = Field("", description="Why, when the status is not ok, and what to do.")
+    suite: str
+    experiment: str = Field(description="Its file's name; the data set's name for `fetch`.")
+    seed: int | None = Field(None, description="None where no seed is involved.")
+    config: dict[str, Any] = Field(description="Resolved settings.")
+    config_digest: str
+    inputs: dict[str, str] = Field(
+        default_factory=dict, description="sha256 of each file read, by name."
+    )
+    files: dict[str, str] = Field(
+        default_factory=dict, description="sha256 of each file written beside the record, by name."
+    )
+    datasets: dict[str, str] = Field(
+        default_factory=dict, description="sha256 of each split's pixels, by split."
+    )
+    metrics: list[Metric] = Field(default_factory=list)
+    provenance: Provenance
+
+    def write(self, path: Path) -> None:
+        """Writes the record as JSON, all of it or nothing."""
+        with atomic_path(path) as temporary:
+            temporary.write_text(self.model_dump_json(indent=2) + "\n")
+
+
+def read_record(path: Path) -> Record:
+    """Reads a record.
+
+    Raises:
+        GanbenchError: it is missing or not a record of this version.
+    """
+    try:
+        return Record.model_validate_json(Path(path).read_text())
+    except OSError as error:
+        raise GanbenchError(
+            f"{path}: cannot be read ({error.strerror}); run the stage that writes it"
+        ) from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"])) or "file"
+        raise GanbenchError(
+            f"{path}: {where}: not a result record of version {SCHEMA_VERSION} "
+            f"({problem['msg']}); delete it and run its stage again"
+        ) from None
+
+
+def companion(path: Path, record: Record, name: str) -> Path:
+    """Returns the path of a file written beside a record, after checking its sha256.
+
+    Args:
+        path: the record's own path.
+        record: what `read_record(path)` returned.
+        name: a key of `record.files`.
+
+    Raises:
+        GanbenchError: the file is missing or is not the one that the record describes.
+    """
+    file = path.parent / name
+    if not file.is_file():
+        raise GanbenchError(f"{file}: is missing; delete {path} and run its stage again")
+    found = file_sha256(file)
+    if found != record.files[name]:
+        raise GanbenchError(
+            f"{file}: is not the file that {path.name} describes (sha256 {found[:12]}..., "
+            f"expected {record.files[name][:12]}...); delete {path} and run its stage again"
+        )
+    return file
+
+
+def metrics_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """Returns one row per metric, with its record's identity and its labels as columns."""
+    rows: list[Mapping[str, Any]] = []
+    for record in records:
+        identity = record.model_dump(include={"stage", "status", "suite", "experiment", "seed"})
+        rows += [
+            identity | metric.labels | metric.model_dump(exclude={"labels"})
+            for metric in record.metrics
+        ]
+    return pd.DataFrame(rows)
+
+
+def json_schema() -> str:
+    """Returns the JSON schema of a record, generated from the model."""
+    return json.dumps(Record.model_json_schema(), indent=2) + "\n"
