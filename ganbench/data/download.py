@@ -1,0 +1,127 @@
+"""Brings the published files into the data directory."""
+
+import tarfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pooch
+import requests
+
+from ganbench.data.registry import (
+    CIFAR10_ARCHIVE,
+    CIFAR10_ARCHIVE_NAME,
+    FILES,
+    MIRRORS,
+    DataFile,
+    file_paths,
+    supplied,
+    verified,
+)
+from ganbench.errors import DataError, DataNotAvailableError
+from ganbench.provenance import atomic_path
+
+# Large enough that a 170 MB file does not spend its time on the progress bar.
+CHUNK_BYTES = 1 << 18
+TIMEOUT_S = 30
+
+
+def fetch(name: str, data_dir: Path, progress: bool = True) -> None:
+    """Downloads the files of a data set that are missing, and verifies those that are there.
+
+    Files that are complete are never fetched again, so that a second run resumes the first.
+
+    Args:
+        name: a data set of `ganbench.config.DATASETS`; some ship inside packages and need nothing.
+        data_dir: the data directory.
+        progress: whether to draw a progress bar on stderr.
+
+    Raises:
+        DataNotAvailableError: no mirror can be reached, or the file is one its user must supply.
+        DataError: a file is there but is not the published one, or the folder cannot be written.
+    """
+    if name == "mnist":
+        for path in file_paths(name, data_dir):
+            _fetch_file(path, FILES[name][path.name], MIRRORS[name], progress)
+    elif name == "cifar10":
+        _fetch_cifar10(data_dir, progress)
+    elif file_paths(name, data_dir):
+        supplied(name, data_dir)
+
+
+def _fetch_cifar10(data_dir: Path, progress: bool) -> None:
+    paths = file_paths("cifar10", data_dir)
+    missing = {path.name: path for path in paths if not path.exists()}
+    if missing:
+        archive = data_dir / "cifar10" / CIFAR10_ARCHIVE_NAME
+        _fetch_file(archive, CIFAR10_ARCHIVE, MIRRORS["cifar10"], progress)
+        _extract(archive, missing)
+    for path in paths:
+        verified(path, FILES["cifar10"][path.name])
+
+
+def _fetch_file(path: Path, expected: DataFile, mirrors: tuple[str, ...], progress: bool) -> None:
+    if not path.exists():
+        _make_folder(path.parent)
+        _download(path, expected, mirrors, progress)
+    verified(path, expected)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(folder, error) from None
+
+
+def _download(path: Path, expected: DataFile, mirrors: tuple[str, ...], progress: bool) -> None:
+    """Tries one mirror after the other; only a whole, verified file gets the name `path`."""
+    downloader = pooch.HTTPDownloader(
+        progressbar=progress, chunk_size=CHUNK_BYTES, timeout=TIMEOUT_S
+    )
+    failures = []
+    for mirror in mirrors:
+        try:
+            pooch.retrieve(
+                mirror + path.name,
+                known_hash=f"sha256:{expected.sha256}",
+                fname=path.name,
+                path=path.parent,
+                downloader=downloader,
+            )
+            return
+        except requests.RequestException as error:
+            failures.append(f"{urlsplit(mirror).netloc}: {_reason(error)}")
+        except OSError as error:
+            raise _not_writable(path.parent, error) from None
+        except ValueError:
+            failures.append(f"{urlsplit(mirror).netloc}: served another file (wrong sha256)")
+    raise DataNotAvailableError(
+        f"{path}: cannot be downloaded ({'; '.join(failures)}); check the network, or put the file "
+        "there by hand"
+    )
+
+
+def _reason(error: requests.RequestException) -> str:
+    """A few words: the full text of a refused connection is a paragraph."""
+    if error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    return "timed out" if isinstance(error, requests.Timeout) else "no connection"
+
+
+def _not_writable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{folder}: cannot be written ({error.strerror or error}); choose another data directory "
+        "by --data-dir or GANBENCH_DATA"
+    )
+
+
+def _extract(archive: Path, wanted: dict[str, Path]) -> None:
+    """Writes the wanted members of the archive by our own names, whatever paths it has in it."""
+    with tarfile.open(archive, "r:gz") as tar:
+        for member in tar:
+            path = wanted.get(Path(member.name).name)
+            content = tar.extractfile(member) if path is not None and member.isfile() else None
+            if path is None or content is None:
+                continue
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(content.read())

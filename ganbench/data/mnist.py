@@ -1,0 +1,71 @@
+"""MNIST from its four IDX files."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ganbench.data import registry
+from ganbench.data.splits import Dataset, Fold
+from ganbench.errors import DataError
+
+TRAIN = 50_000
+VALIDATION = 10_000
+TEST = 10_000
+# Third byte of an IDX file's magic number: its values are unsigned bytes.
+IDX_UINT8 = 8
+
+
+def load(data_dir: Path) -> Dataset:
+    """Reads MNIST; the last 10,000 of the 60,000 training images are for validation.
+
+    Raises:
+        DataError: a file is missing, or is not the published one.
+    """
+    images, labels = _read_part(data_dir, "train", TRAIN + VALIDATION)
+    test, test_labels = _read_part(data_dir, "t10k", TEST)
+    fold = Fold(images[TRAIN:], test, test_labels)
+    return Dataset("mnist", 255.0, images[:TRAIN], labels[:TRAIN], (fold,))
+
+
+def _read_part(data_dir: Path, part: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    images = _read_idx(data_dir, f"{part}-images-idx3-ubyte.gz", (count, 28, 28))
+    labels = _read_idx(data_dir, f"{part}-labels-idx1-ubyte.gz", (count,))
+    return images[:, None], labels
+
+
+def _read_idx(data_dir: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    path = registry.verified(data_dir / "mnist" / name, registry.FILES["mnist"][name])
+    content = _decompress(path)
+    magic = bytes([0, 0, IDX_UINT8, len(shape)])
+    if content[:4] != magic:
+        raise DataError(
+            f"{path}: not an IDX file of {len(shape)}-dimensional uint8, got magic number "
+            f"{content[:4].hex()}, expected {magic.hex()}; delete it and run 'ganbench fetch'"
+        )
+    start = 4 + 4 * len(shape)
+    found = tuple(np.frombuffer(content[4:start], ">u4").tolist())
+    if found != shape:
+        raise DataError(
+            f"{path}: wrong shape, got {found}, expected {shape}; "
+            "delete it and run 'ganbench fetch'"
+        )
+    values = np.frombuffer(content, np.uint8, offset=start)
+    if values.size != np.prod(shape):
+        raise DataError(
+            f"{path}: truncated, got {values.size} values of {np.prod(shape)}; "
+            "delete it and run 'ganbench fetch'"
+        )
+    # A copy, because an array over bytes is read-only and torch warns of those.
+    return values.reshape(shape).copy()
+
+
+def _decompress(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as file:
+            return file.read()
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DataError(
+            f"{path}: not a whole gzip file ({error}); delete it and run 'ganbench fetch'"
+        ) from None

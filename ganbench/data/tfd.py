@@ -1,0 +1,132 @@
+"""The Toronto Face Database, and data arranged as it is: 48 x 48 grey faces in five folds."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ganbench.data import registry
+from ganbench.data.splits import Dataset, Fold
+from ganbench.errors import DataError
+
+FOLDS = 5
+SIDE = 48
+UNLABELLED, VALIDATION, TEST = 0, 2, 3
+
+
+def load_tfd(data_dir: Path) -> Dataset:
+    """Reads TFD: trains on fold 0's unlabelled images, tests on every fold.
+
+    Raises:
+        DataError: the file is missing or is not arranged as TFD is.
+    """
+    path = registry.supplied("tfd", data_dir)
+    arrays = _read_mat(path)
+    return _split("tfd", path, arrays)
+
+
+def load_faces48(data_dir: Path) -> Dataset:
+    """Reads the stand-in for TFD.
+
+    Raises:
+        DataError: the file is missing or is not arranged as TFD is.
+    """
+    path = registry.supplied("faces48", data_dir)
+    return _split("faces48", path, _read_npz(path))
+
+
+def _read_mat(path: Path) -> dict[str, np.ndarray]:
+    # Imported here because it costs every other data set's job its time.
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        return loadmat(path, variable_names=("images", "folds", "labs_ex"))
+    except NotImplementedError:
+        raise DataError(
+            f"{path}: is a MATLAB 7.3 file; save it again in version 5 or 7 (save -v7)"
+        ) from None
+    except (MatReadError, ValueError, TypeError, OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path}: not a whole MATLAB file ({error}); copy it again from its source"
+        ) from None
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in ("images", "folds") if key in archive}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path}: not an .npz file of plain arrays ({error}); save it with numpy.savez"
+        ) from None
+
+
+def _split(name: str, path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
+    for key in ("images", "folds"):
+        if key not in arrays:
+            raise DataError(f"{path}: has no array '{key}'; {_remedy(name)}")
+    images = _checked_images(name, path, arrays["images"])
+    folds = _checked_folds(name, path, arrays["folds"], len(images))
+    labels = _checked_labels(name, path, arrays.get("labs_ex"), folds)
+    parts = tuple(_fold(images, folds[:, fold], labels) for fold in range(FOLDS))
+    return Dataset(name, 255.0, images[folds[:, 0] == UNLABELLED], None, parts)
+
+
+def _fold(images: np.ndarray, part: np.ndarray, labels: np.ndarray | None) -> Fold:
+    test = part == TEST
+    test_labels = None if labels is None else labels[test].astype(np.uint8)
+    return Fold(images[part == VALIDATION], images[test], test_labels)
+
+
+def _checked_images(name: str, path: Path, images: np.ndarray) -> np.ndarray:
+    if images.dtype != np.uint8:
+        raise DataError(
+            f"{path}: images: should be uint8 pixels 0..255, got {images.dtype}; {_remedy(name)}"
+        )
+    if images.ndim != 3 or images.shape[1:] != (SIDE, SIDE) or not len(images):
+        raise DataError(
+            f"{path}: images: should be (N, {SIDE}, {SIDE}), got {images.shape}; {_remedy(name)}"
+        )
+    return images[:, None]
+
+
+def _checked_folds(name: str, path: Path, folds: np.ndarray, count: int) -> np.ndarray:
+    if folds.shape != (count, FOLDS):
+        raise DataError(
+            f"{path}: folds: should be ({count}, {FOLDS}), got {folds.shape}; {_remedy(name)}"
+        )
+    if folds.dtype.kind not in "uif" or not np.isin(folds, range(4)).all():
+        wrong = folds[~np.isin(folds, range(4))]
+        raise DataError(f"{path}: folds: should be 0..3, got {wrong[0]}; {_remedy(name)}")
+    if not (folds[:, 0] == UNLABELLED).any():
+        raise DataError(f"{path}: folds: fold 0 has no unlabelled (0) images; {_remedy(name)}")
+    for part, value in (("validation", VALIDATION), ("test", TEST)):
+        empty = np.flatnonzero(~(folds == value).any(axis=0))
+        if empty.size:
+            raise DataError(
+                f"{path}: folds: fold {empty[0]} has no {part} ({value}) images; {_remedy(name)}"
+            )
+    return folds
+
+
+def _checked_labels(
+    name: str, path: Path, labels: np.ndarray | None, folds: np.ndarray
+) -> np.ndarray | None:
+    if labels is None:
+        return None
+    labels = labels.ravel()
+    if labels.shape != (len(folds),):
+        raise DataError(f"{path}: labs_ex: got {labels.size} labels; {_remedy(name)}")
+    tested = labels[(folds == TEST).any(axis=1)]
+    if not np.isin(tested, range(1, 8)).all():
+        wrong = tested[~np.isin(tested, range(1, 8))][0]
+        raise DataError(
+            f"{path}: labs_ex: test images should have 1..7, got {wrong}; {_remedy(name)}"
+        )
+    return labels
+
+
+def _remedy(name: str) -> str:
+    return f"the file must have {registry.SUPPLIED[name][1]}"
