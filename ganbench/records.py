@@ -1,7 +1,9 @@
 """The result record: one JSON file per stage, and the only source of every printed number."""
 
 import json
+import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +11,14 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganbench.errors import GanbenchError
-from ganbench.provenance import atomic_path, file_sha256
+from ganbench.provenance import (
+    atomic_path,
+    code_digest,
+    device_name,
+    file_sha256,
+    git_state,
+    versions,
+)
 
 SCHEMA_VERSION = 1
 Status = Literal["ok", "diverged", "data_not_available"]
@@ -26,8 +35,12 @@ class Metric(_Strict):
     name: str = Field(description="What was measured, e.g. log_likelihood.")
     value: float = Field(description="In `unit`.")
     unit: str = Field(description="nats, seconds, pixels, 1 ...")
-    standard_error: float | None = Field(None, description="In `unit`; over what, `n` counts.")
-    n: int | None = Field(None, description="Number of values behind mean and standard error.")
+    standard_error: float | None = Field(
+        default=None, description="In `unit`; over what, `n` counts."
+    )
+    n: int | None = Field(
+        default=None, description="Number of values behind mean and standard error."
+    )
     labels: dict[str, str | int | float] = Field(
         default_factory=dict,
         description="What tells it from others of its name: split, checkpoint, sigma, epoch ...",
@@ -55,10 +68,10 @@ class Record(_Strict):
     schema_version: Literal[1] = SCHEMA_VERSION
     stage: Stage
     status: Status = "ok"
-    message: str = Field("", description="Why, when the status is not ok, and what to do.")
+    message: str = Field(default="", description="Why, when the status is not ok, and what to do.")
     suite: str
     experiment: str = Field(description="Its file's name; the data set's name for `fetch`.")
-    seed: int | None = Field(None, description="None where no seed is involved.")
+    seed: int | None = Field(default=None, description="None where no seed is involved.")
     config: dict[str, Any] = Field(description="Resolved settings.")
     config_digest: str
     inputs: dict[str, str] = Field(
@@ -77,6 +90,41 @@ class Record(_Strict):
         """Writes the record as JSON, all of it or nothing."""
         with atomic_path(path) as temporary:
             temporary.write_text(self.model_dump_json(indent=2) + "\n")
+
+
+def provenance(
+    stage: str,
+    started: float,
+    device: str = "cpu",
+    threads: int = 0,
+    impl: str = "none",
+    precision: str = "none",
+    earlier_s: float = 0.0,
+) -> Provenance:
+    """Returns the provenance of a stage that ends now.
+
+    Args:
+        stage: a key of `ganbench.provenance.STAGES`.
+        started: `time.time()` at its start.
+        device: a torch device.
+        threads: CPU threads of torch; 0 where torch was not used.
+        impl: which kernels ran.
+        precision: of the matrix products.
+        earlier_s: seconds of runs that this one resumed.
+    """
+    commit, dirty = git_state()
+    return Provenance(
+        code_digest=code_digest(stage),
+        git_commit=commit,
+        git_dirty=dirty,
+        versions=versions(),
+        device=device_name(device),
+        threads=threads,
+        impl=impl,
+        precision=precision,
+        started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        wall_time_s=round(time.time() - started + earlier_s, 3),
+    )
 
 
 def read_record(path: Path) -> Record:
