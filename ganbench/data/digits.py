@@ -16,9 +16,9 @@ def load() -> Dataset:
     # Imported here because it costs every other data set's job a second.
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    images = digits.images.astype(np.uint8)[:, None]
-    labels = digits.target.astype(np.uint8)
+    pixels, target = load_digits(return_X_y=True)
+    images = np.asarray(pixels, np.uint8).reshape(-1, 1, 8, 8)
+    labels = np.asarray(target, np.uint8)
     end = TRAIN + VALIDATION
     fold = Fold(images[TRAIN:end], images[end:], labels[end:])
     return Dataset("digits", 16.0, images[:TRAIN], labels[:TRAIN], (fold,))

@@ -20,10 +20,6 @@ from ganbench.data.registry import (
 from ganbench.errors import DataError, DataNotAvailableError
 from ganbench.provenance import atomic_path
 
-# Large enough that a 170 MB file does not spend its time on the progress bar.
-CHUNK_BYTES = 1 << 18
-TIMEOUT_S = 30
-
 
 def fetch(name: str, data_dir: Path, progress: bool = True) -> None:
     """Downloads the files of a data set that are missing, and verifies those that are there.
@@ -75,9 +71,6 @@ def _make_folder(folder: Path) -> None:
 
 def _download(path: Path, expected: DataFile, mirrors: tuple[str, ...], progress: bool) -> None:
     """Tries one mirror after the other; only a whole, verified file gets the name `path`."""
-    downloader = pooch.HTTPDownloader(
-        progressbar=progress, chunk_size=CHUNK_BYTES, timeout=TIMEOUT_S
-    )
     failures = []
     for mirror in mirrors:
         try:
@@ -86,7 +79,7 @@ def _download(path: Path, expected: DataFile, mirrors: tuple[str, ...], progress
                 known_hash=f"sha256:{expected.sha256}",
                 fname=path.name,
                 path=path.parent,
-                downloader=downloader,
+                progressbar=progress,
             )
             return
         except requests.RequestException as error:

@@ -1,6 +1,7 @@
 """The verb `fetch`: a data set on disk, verified, and a record of what its splits are."""
 
 import os
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +53,7 @@ def fetch_record(
     message = ""
     dataset = None
     try:
-        fetch(name, data_dir)
+        fetch(name, data_dir, progress=sys.stderr.isatty())
         dataset = load(name, data_dir)
     except DataNotAvailableError as error:
         if not in_workflow:

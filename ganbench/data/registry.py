@@ -15,6 +15,15 @@ class DataFile:
     sha256: str
 
 
+@dataclass(frozen=True)
+class SuppliedFile:
+    """A file that cannot be downloaded."""
+
+    name: str
+    contents: str
+    source: str
+
+
 # By data set and file name; the files lie in the data directory's folder of the data set's name.
 FILES = {
     "mnist": {
@@ -70,25 +79,24 @@ MIRRORS = {
         "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/",
     ),
 }
-# Files that cannot be downloaded, and what they must contain.
+TFD_ARRAYS = (
+    "images (N, 48, 48) uint8 and folds (N, 5) with 0 unlabelled, 1 train, 2 validation, 3 test"
+)
 SUPPLIED = {
-    "tfd": (
+    "tfd": SuppliedFile(
         "TFD_48x48.mat",
-        "images (N, 48, 48) uint8, folds (N, 5) with 0 unlabelled, 1 train, 2 validation, 3 test, "
-        "labs_ex (N) with the expression 1..7 or -1; the Toronto Face Database is given out by "
-        "its authors under a licence",
+        f"{TFD_ARRAYS}, and labs_ex (N) with the expression 1..7, or -1 for none",
+        "ask the authors of the Toronto Face Database for it",
     ),
-    "faces48": (
-        "faces48.npz",
-        "images (N, 48, 48) uint8, folds (N, 5) with 0 unlabelled, 1 train, 2 validation, 3 test; "
-        "any grey face photographs arranged as TFD is",
+    "faces48": SuppliedFile(
+        "faces48.npz", TFD_ARRAYS, "make it of grey face photographs, arranged as TFD is"
     ),
 }
 
 
 def file_paths(name: str, data_dir: Path) -> list[Path]:
     """Returns the files a data set needs; none for one that ships inside a package."""
-    names = [SUPPLIED[name][0]] if name in SUPPLIED else list(FILES.get(name, ()))
+    names = [SUPPLIED[name].name] if name in SUPPLIED else list(FILES.get(name, ()))
     return [data_dir / name / file for file in names]
 
 
@@ -105,12 +113,17 @@ def verified(path: Path, expected: DataFile) -> Path:
             "folder that has it"
         )
     size = path.stat().st_size
-    if size != expected.size:
+    if size < expected.size:
         raise DataError(
-            f"{path}: wrong size, got {size} bytes of {expected.size}; "
+            f"{path}: truncated, got {size} bytes of {expected.size}; "
             "delete it and run 'ganbench fetch'"
         )
-    found = file_sha256(path)
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); make it readable for yourself"
+        ) from None
     if found != expected.sha256:
         raise DataError(
             f"{path}: wrong checksum, got sha256 {found}, expected {expected.sha256}; "
@@ -125,10 +138,11 @@ def supplied(name: str, data_dir: Path) -> Path:
     Raises:
         DataNotAvailableError: it is missing; says what it must contain and where to put it.
     """
-    file, contents = SUPPLIED[name]
-    path = data_dir / name / file
+    file = SUPPLIED[name]
+    path = data_dir / name / file.name
     if not path.is_file():
         raise DataNotAvailableError(
-            f"{path}: is missing and cannot be downloaded; put a file {file} with {contents} there"
+            f"{path}: is missing and cannot be downloaded; {file.source} and put it there: it must "
+            f"have {file.contents}"
         )
     return path

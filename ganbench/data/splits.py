@@ -40,6 +40,6 @@ def named_splits(dataset: Dataset) -> Iterator[tuple[str, UInt8[np.ndarray, "n c
 def split_digests(dataset: Dataset) -> dict[str, str]:
     """Returns the sha256 of each split's raw pixels (uint8, in [n, c, h, w] order), by its name."""
     return {
-        name: hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
+        name: hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
         for name, images in named_splits(dataset)
     }

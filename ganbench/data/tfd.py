@@ -129,4 +129,4 @@ def _checked_labels(
 
 
 def _remedy(name: str) -> str:
-    return f"the file must have {registry.SUPPLIED[name][1]}"
+    return f"the file must have {registry.SUPPLIED[name].contents}"
