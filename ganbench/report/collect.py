@@ -1,0 +1,154 @@
+"""Reads the records of a suite and refuses those that do not belong together."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganbench.config import Experiment, settings_digest, suite_experiments
+from ganbench.errors import GanbenchError
+from ganbench.records import Metric, Record, companion, read_record
+
+SEED_STAGES = ("train", "sample", "evaluate")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A record and the file it was read from."""
+
+    path: Path
+    record: Record
+
+    def companion(self, name: str) -> Path:
+        """Returns a file written beside the record, checked (raises GanbenchError)."""
+        return companion(self.path, self.record, name)
+
+    def metrics(self, name: str, **labels: str | int) -> list[Metric]:
+        """Returns the metrics of that name whose labels have these values."""
+        return [
+            metric
+            for metric in self.record.metrics
+            if metric.name == name and labels.items() <= metric.labels.items()
+        ]
+
+    def metric(self, name: str, **labels: str | int) -> Metric:
+        """Returns the one metric of that name and these labels.
+
+        Raises:
+            GanbenchError: there is none, or more than one.
+        """
+        found = self.metrics(name, **labels)
+        if len(found) != 1:
+            raise GanbenchError(
+                f"{self.path}: metrics: should hold one {name!r} with {labels}, got {len(found)}; "
+                "delete it and run its stage again"
+            )
+        return found[0]
+
+
+@dataclass(frozen=True)
+class ExperimentResults:
+    """Everything recorded about one experiment; `stages` maps a stage to its record per seed."""
+
+    name: str
+    config: Path
+    experiment: Experiment
+    seeds: tuple[int, ...]
+    fetch: Stored
+    calibrate: Stored
+    stages: dict[str, dict[int, Stored]]
+
+    def seed_status(self, seed: int) -> str:
+        """Returns "ok", or the status of the first stage that is not."""
+        statuses = [self.stages[stage][seed].record.status for stage in SEED_STAGES]
+        return next((status for status in statuses if status != "ok"), "ok")
+
+    def seeds_with(self, status: str) -> list[int]:
+        """Returns the seeds of a status, in ascending order."""
+        return sorted(seed for seed in self.seeds if self.seed_status(seed) == status)
+
+    @property
+    def shown_seed(self) -> int | None:
+        """The seed that figures of samples show: the lowest that finished."""
+        return next(iter(self.seeds_with("ok")), None)
+
+    @property
+    def stored(self) -> list[Stored]:
+        """Every record of the experiment."""
+        per_seed = [stored for stage in self.stages.values() for stored in stage.values()]
+        return [self.fetch, *per_seed, self.calibrate]
+
+    @property
+    def message(self) -> str:
+        """Why there is nothing or less to show, in the words of the first record that says."""
+        return next((stored.record.message for stored in self.stored if stored.record.message), "")
+
+
+def collect(suite_config: Path, results: Path) -> list[ExperimentResults]:
+    """Reads the records of every experiment of a suite.
+
+    Args:
+        suite_config: the suite file.
+        results: the suite's folder of results.
+
+    Raises:
+        GanbenchError: a record is missing, malformed, or made with other settings, other code or
+            other data than the records beside it.
+    """
+    return [
+        _experiment(results, name, config, experiment, seeds)
+        for name, config, experiment, seeds in suite_experiments(suite_config)
+    ]
+
+
+def _experiment(
+    results: Path, name: str, config: Path, experiment: Experiment, seeds: tuple[int, ...]
+) -> ExperimentResults:
+    folder = results / name
+    found = ExperimentResults(
+        name=name,
+        config=config,
+        experiment=experiment,
+        seeds=seeds,
+        fetch=_read(results / "data" / f"{experiment.dataset}.json"),
+        calibrate=_read(folder / "calibration.json"),
+        stages={
+            stage: {seed: _read(folder / f"seed_{seed}" / f"{stage}.json") for seed in seeds}
+            for stage in SEED_STAGES
+        },
+    )
+    for stored in found.stored[1:]:
+        _refuse_stale(stored, experiment, config)
+    for stage in SEED_STAGES:
+        _refuse_mixed(found.stages[stage].values())
+    return found
+
+
+def _read(path: Path) -> Stored:
+    return Stored(path, read_record(path))
+
+
+def _refuse_stale(stored: Stored, experiment: Experiment, config: Path) -> None:
+    digest = stored.record.config_digest
+    if digest not in (experiment.digest, experiment.training_digest):
+        raise GanbenchError(
+            f"{stored.path}: was made with other settings (config digest {digest[:12]}) than "
+            f"{config} has now ({experiment.digest[:12]}); run its stage again"
+        )
+
+
+def _refuse_mixed(stage: Iterable[Stored]) -> None:
+    """Records of one stage must agree in what can change their numbers."""
+    compared: dict[str, Callable[[Record], str]] = {
+        "config digest": lambda record: record.config_digest,
+        "code digest": lambda record: record.provenance.code_digest,
+        "data set digest": lambda record: settings_digest(record.datasets),
+    }
+    first, *others = stage
+    for what, digest in compared.items():
+        for other in others:
+            mine, theirs = digest(first.record), digest(other.record)
+            if mine != theirs:
+                raise GanbenchError(
+                    f"{other.path}: {what} {theirs[:12]} differs from {mine[:12]} of "
+                    f"{first.path}; run the older one's stage again, a table cannot mix them"
+                )

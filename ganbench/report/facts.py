@@ -1,0 +1,146 @@
+"""What the paper says beside the table: recipes, runs and where the numbers come from."""
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import Any
+
+from ganbench.config import (
+    ConvolutionalMaxout,
+    Discriminator,
+    Experiment,
+    Generator,
+    Linear,
+    Maxout,
+    TransposedConvolution,
+)
+from ganbench.records import Provenance
+from ganbench.report.collect import ExperimentResults, Stored
+from ganbench.report.rows import CALIBRATION, seeds_status
+
+Layer = Linear | Maxout | ConvolutionalMaxout | TransposedConvolution
+
+
+def experiment_facts(results: ExperimentResults) -> dict[str, Any]:
+    """Returns what identifies an experiment, how it was run and what stands behind its numbers."""
+    experiment = results.experiment
+    return {
+        "name": results.name,
+        "title": experiment.title,
+        "note": experiment.note,
+        "dataset": experiment.dataset,
+        "paper_column": experiment.paper_column,
+        "paper_figure": experiment.figure,
+        "status": seeds_status(results),
+        "message": results.message,
+        "seeds": list(results.seeds),
+        "seeds_finished": results.seeds_with("ok"),
+        "seeds_diverged": results.seeds_with("diverged"),
+        "shown_seed": results.shown_seed,
+        "shown_checkpoint": experiment.evaluation.checkpoints[0],
+        "commit": commits(stored.record.provenance for stored in results.stored),
+        "recipe": _recipe(experiment),
+        "runs": _runs(results),
+        "protocol": _protocol(results),
+        "datasets": results.fetch.record.datasets,
+    }
+
+
+def _recipe(experiment: Experiment) -> dict[str, Any]:
+    training = experiment.training
+    return {
+        "noise": experiment.generator.noise,
+        "noise_dim": experiment.generator.noise_dim,
+        "generator": _network(experiment.generator),
+        "discriminator": _network(experiment.discriminator),
+        "update": training.update,
+        "objective": training.objective,
+        "batch_size": training.batch_size,
+        "learning_rate": training.learning_rate,
+        "momentum": [training.momentum_initial, training.momentum_final],
+        "max_column_norm": training.max_column_norm,
+        "epochs": [phase.epochs for phase in training.phases],
+        "preprocessing": experiment.preprocessing,
+    }
+
+
+def _network(network: Generator | Discriminator) -> str:
+    return ", ".join(_layer(layer) for layer in network.layers)
+
+
+def _layer(layer: Layer) -> str:
+    match layer:
+        case Linear():
+            name = {"relu": "ReLU"}.get(layer.activation, layer.activation)
+            return f"{name} {layer.units}"
+        case Maxout():
+            return f"maxout {layer.units} x {layer.pieces}"
+        case ConvolutionalMaxout():
+            return f"convolutional maxout {layer.channels} x {layer.pieces}"
+        case TransposedConvolution():
+            return f"transposed convolution of {layer.channels} maps"
+
+
+def _runs(results: ExperimentResults) -> dict[str, float]:
+    """Means over the seeds that finished of what `train` measured about itself."""
+    finished = [results.stages["train"][seed] for seed in results.seeds_with("ok")]
+    names = ("updates", "seconds_per_update")
+    return {
+        name: fmean(stored.metric(name).value for stored in finished) for name in names if finished
+    }
+
+
+def _protocol(results: ExperimentResults) -> dict[str, Any]:
+    """Number of centres and the bandwidth grid, as the calibration used them."""
+    calibrate = results.calibrate
+    if calibrate.record.status != "ok":
+        return {}
+    score = calibrate.metric("log_likelihood", checkpoint=CALIBRATION, split="test")
+    grid = calibrate.metrics("validation_log_likelihood", checkpoint=CALIBRATION)
+    return {
+        "name": score.labels["protocol"],
+        "n_centers": score.labels["n_centers"],
+        "sigmas": sorted({metric.labels["sigma"] for metric in grid}),
+    }
+
+
+def provenance(experiments: Sequence[ExperimentResults]) -> dict[str, Any]:
+    """Returns commits, versions, machines, counts and seconds of all records of a suite."""
+    # Experiments on the same data share its record.
+    stored = {one.path: one for results in experiments for one in results.stored}.values()
+    found = [one.record.provenance for one in stored]
+    return {
+        "commit": commits(found),
+        "versions": _distinct(
+            ", ".join(f"{name} {version}" for name, version in sorted(one.versions.items()))
+            for one in found
+        ),
+        "devices": _distinct(one.device for one in found),
+        "threads": _distinct(one.threads for one in found),
+        "impl": _distinct(one.impl for one in found),
+        "precision": _distinct(one.precision for one in found),
+        "records": len(found),
+        "seeds_run": sum(len(results.seeds) for results in experiments),
+        "seeds_diverged": sum(len(results.seeds_with("diverged")) for results in experiments),
+        "wall_time_s": _wall_times(stored),
+    }
+
+
+def _wall_times(stored: Iterable[Stored]) -> dict[str, float]:
+    totals: dict[str, float] = {}
+    for one in stored:
+        stage = one.record.stage
+        totals[stage] = totals.get(stage, 0.0) + one.record.provenance.wall_time_s
+    return totals
+
+
+def commits(provenances: Iterable[Provenance]) -> str:
+    """Returns the short commits behind some records, marking changed source trees."""
+    names = _distinct(
+        (one.git_commit[:10] or "no commit") + (" with changes" if one.git_dirty else "")
+        for one in provenances
+    )
+    return ", ".join(names)
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    return sorted(set(values))

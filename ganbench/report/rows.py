@@ -1,0 +1,163 @@
+"""The rows of Table 1 as numbers: the paper's, ours and the calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ganbench.published import ERROR_OVER, PublishedResult, table1
+from ganbench.records import Metric
+from ganbench.report.collect import ExperimentResults, Stored
+from ganbench.report.statistics import seed_mean
+
+CALIBRATION = "training_images"
+SOURCES = {
+    "last": "ours: last epoch",
+    "best_validation": "ours: best validation epoch",
+    CALIBRATION: "calibration: training images",
+}
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; numbers that do not exist are None, and ranges are over seeds (and folds).
+
+    Args:
+        experiment: its name; the column of the paper's table for the paper's rows.
+        title: how the table calls the experiment.
+        kind: who computed the number.
+        source: the model of the paper, or which state of ours.
+        status: "ok", or what is missing from the row and why.
+        seeds_run: training runs that had their data.
+        seeds_finished: training runs behind the mean.
+        seeds_diverged: training runs that ended with a non-finite loss or weight.
+        epochs: epoch of the state that was measured.
+        log_likelihood: nats, mean over the seeds that finished.
+        interval: nats, 95 % Student t interval of that mean over seeds.
+        standard_error: nats, mean over seeds of the standard error over `error_over`.
+        error_over: what the standard error is taken over.
+        sigma: bandwidth, in the units of the pixels.
+        sigma_at_grid_edge: whether a bandwidth is the first or last of its grid.
+    """
+
+    experiment: str
+    title: str
+    kind: Literal["published", "ours", "calibration"]
+    source: str
+    status: str = "ok"
+    seeds_run: int | None = None
+    seeds_finished: int | None = None
+    seeds_diverged: int | None = None
+    epochs: Range | None = None
+    log_likelihood: float | None = None
+    interval: Range | None = None
+    standard_error: float | None = None
+    error_over: str | None = None
+    sigma: Range | None = None
+    sigma_at_grid_edge: bool = False
+
+
+def table_rows(experiments: Sequence[ExperimentResults]) -> list[Row]:
+    """Returns the rows of all experiments; the paper's rows stand above the first they concern."""
+    rows: list[Row] = []
+    column = None
+    for results in experiments:
+        if results.experiment.paper_column not in (None, column):
+            rows += [_published(row) for row in table1(results.experiment.paper_column)]
+        column = results.experiment.paper_column
+        checkpoints = results.experiment.evaluation.checkpoints
+        rows += [_ours(results, checkpoint) for checkpoint in checkpoints]
+        rows.append(_calibration(results))
+    return rows
+
+
+def _published(row: PublishedResult) -> Row:
+    return Row(
+        experiment=row.column,
+        title=row.column,
+        kind="published",
+        source=f"paper: {row.model}",
+        log_likelihood=row.log_likelihood,
+        standard_error=row.standard_error,
+        error_over=ERROR_OVER[row.column],
+    )
+
+
+def _ours(results: ExperimentResults, checkpoint: str) -> Row:
+    finished = results.seeds_with("ok")
+    row = Row(
+        experiment=results.name,
+        title=results.experiment.title,
+        kind="ours",
+        source=SOURCES[checkpoint],
+        status=seeds_status(results),
+        seeds_run=len(results.seeds) - len(results.seeds_with("data_not_available")),
+        seeds_finished=len(finished),
+        seeds_diverged=len(results.seeds_with("diverged")),
+    )
+    evaluations = [results.stages["evaluate"][seed] for seed in finished]
+    return _measured(row, evaluations, results, checkpoint) if finished else row
+
+
+def _calibration(results: ExperimentResults) -> Row:
+    row = Row(
+        experiment=results.name,
+        title=results.experiment.title,
+        kind="calibration",
+        source=SOURCES[CALIBRATION],
+        status=_words(results.calibrate.record.status),
+    )
+    if row.status != "ok":
+        return row
+    return _measured(row, [results.calibrate], results, CALIBRATION)
+
+
+def _measured(
+    row: Row, evaluations: Sequence[Stored], results: ExperimentResults, checkpoint: str
+) -> Row:
+    protocol = results.experiment.evaluation.protocol
+    scores = [
+        stored.metric("log_likelihood", checkpoint=checkpoint, split="test", protocol=protocol)
+        for stored in evaluations
+    ]
+    folds = [
+        fold
+        for stored in evaluations
+        for fold in stored.metrics("fold_log_likelihood", checkpoint=checkpoint)
+    ]
+    over_seeds = seed_mean([score.value for score in scores])
+    interval = None if over_seeds.low is None else (over_seeds.low, over_seeds.high)
+    errors = [score.standard_error for score in scores if score.standard_error is not None]
+    return replace(
+        row,
+        epochs=_label_range(scores, "epoch"),
+        log_likelihood=over_seeds.mean,
+        interval=interval,
+        standard_error=seed_mean(errors).mean if len(errors) == len(scores) else None,
+        error_over="folds" if folds else "test images",
+        sigma=_label_range(folds or scores, "sigma"),
+        sigma_at_grid_edge=any(one.labels.get("sigma_at_grid_edge") for one in folds or scores),
+    )
+
+
+def _label_range(metrics: Sequence[Metric], label: str) -> Range | None:
+    values = [float(metric.labels[label]) for metric in metrics if label in metric.labels]
+    return (min(values), max(values)) if values else None
+
+
+def seeds_status(results: ExperimentResults) -> str:
+    """Returns "ok", or what is missing: "2 of 3 seeds diverged", "data not available"."""
+    counts = {
+        status: len(results.seeds_with(status)) for status in ("diverged", "data_not_available")
+    }
+    total = len(results.seeds)
+    if counts["data_not_available"] == total:
+        return _words("data_not_available")
+    parts = [
+        f"{count} of {total} seeds {_words(status)}" for status, count in counts.items() if count
+    ]
+    return "; ".join(parts) or "ok"
+
+
+def _words(status: str) -> str:
+    return status.replace("_", " ")

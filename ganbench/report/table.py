@@ -1,0 +1,208 @@
+"""Table 1 as people read it: csv with numbers, md, html, LaTeX and the terminal with words."""
+
+import json
+import string
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ganbench.provenance import atomic_path
+from ganbench.published import GAN2014
+from ganbench.report.collect import ExperimentResults
+from ganbench.report.rows import Range, Row
+
+COLUMNS = (
+    "Experiment",
+    "Source",
+    "Log-likelihood ± SE (nats)",
+    "SE over",
+    "95 % interval over seeds",
+    "Seeds run / diverged",
+    "Epochs",
+    "Sigma",
+)
+NONE = "-"
+LEGEND = (
+    "Gaussian Parzen-window log-likelihood of the test set, higher is better. Ours: mean over the "
+    "seeds that finished; ± SE is the mean of the seeds' standard errors over what the next column "
+    "says; the interval is Student's t over seeds. Sigma: range of the bandwidths chosen. "
+    f"Paper: {GAN2014}, Table 1; it reports no interval over seeds."
+)
+LOG_WIDTH = 150  # characters of a line where no terminal says its own width
+
+
+@dataclass(frozen=True)
+class PrintedTable:
+    """What is printed: a heading, cells row by row, and lines below."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The cells with their headings."""
+        return pd.DataFrame(list(self.rows), columns=list(self.columns))
+
+
+def printed_table(
+    title: str, rows: Sequence[Row], experiments: Sequence[ExperimentResults]
+) -> PrintedTable:
+    """Returns rows in words; an experiment's note becomes a lettered line below the table."""
+    notes = {results.name: results.experiment.note for results in experiments}
+    distinct = list(dict.fromkeys(filter(None, notes.values())))
+    letters = dict(zip(distinct, string.ascii_letters, strict=False))
+    marks = {name: letters[note] for name, note in notes.items() if note}
+    cells = [_cells(row, marks.get(row.experiment)) for row in rows]
+    lines = [f"[{letter}] {note}." for note, letter in letters.items()]
+    return PrintedTable(title, COLUMNS, tuple(cells), (LEGEND, *lines))
+
+
+def _cells(row: Row, mark: str | None) -> tuple[str, ...]:
+    runs = NONE if row.seeds_run is None else f"{row.seeds_run} / {row.seeds_diverged}"
+    edge = ", at the grid's edge" if row.sigma_at_grid_edge else ""
+    return (
+        f"{row.title} [{mark}]" if mark else row.title,
+        row.source,
+        _score(row),
+        row.error_over or NONE,
+        _interval(row),
+        runs,
+        _range(row.epochs, ".0f"),
+        _range(row.sigma, ".3f") + edge,
+    )
+
+
+def _score(row: Row) -> str:
+    """The mean never stands alone where seeds are missing from it."""
+    if row.log_likelihood is None:
+        return row.status
+    number = "g" if row.kind == "published" else ".1f"
+    score = f"{row.log_likelihood:{number}}"
+    if row.standard_error is not None:
+        score += f" ± {row.standard_error:{number}}"
+    if row.status == "ok":
+        return score
+    return f"{score} (INCOMPLETE: {row.status}; mean of the {row.seeds_finished} finished)"
+
+
+def _interval(row: Row) -> str:
+    if row.interval is None:
+        return NONE
+    which = "" if row.status == "ok" else f" (of {row.seeds_finished} seeds)"
+    return f"{_range(row.interval, '.1f')}{which}"
+
+
+def _range(values: Range | None, number: str) -> str:
+    if values is None:
+        return NONE
+    low, high = (f"{value:{number}}" for value in values)
+    return low if low == high else f"{low} to {high}"
+
+
+def write_tables(table: PrintedTable, rows: Sequence[Row], folder: Path) -> None:
+    """Writes table1.csv (numbers), .md, .html and .tex (words) into a folder."""
+    contents = {
+        "table1.csv": _csv(rows),
+        "table1.md": _markdown(table),
+        "table1.html": _html(table),
+        "table1.tex": _latex(table),
+    }
+    for name, content in contents.items():
+        with atomic_path(folder / name) as temporary:
+            temporary.write_text(content)
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    """Ranges take two columns each, so that every cell is one number or word."""
+    flat = []
+    for row in rows:
+        cells = asdict(row)
+        for name in ("epochs", "interval", "sigma"):
+            low, high = cells.pop(name) or (None, None)
+            cells |= {f"{name}_low": low, f"{name}_high": high}
+        flat.append(cells)
+    counts = ["seeds_run", "seeds_finished", "seeds_diverged", "epochs_low", "epochs_high"]
+    frame = pd.DataFrame(flat).astype(dict.fromkeys(counts, "Int64"))
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def _markdown(table: PrintedTable) -> str:
+    body = table.frame.to_markdown(index=False, disable_numparse=True)
+    return "\n\n".join([f"**{table.title}**", body, *table.notes]) + "\n"
+
+
+def _html(table: PrintedTable) -> str:
+    styler = table.frame.map(escape).style.hide(axis="index").set_uuid("table1")
+    body = styler.set_caption(escape(table.title)).to_html(
+        doctype_html=True, table_attributes='lang="en"', encoding="utf-8"
+    )
+    notes = "".join(f"<p>{escape(note)}</p>\n" for note in table.notes)
+    return body.replace("<head>\n", f"<head>\n<style>{STYLE}</style>\n").replace(
+        "</body>", f"{notes}</body>"
+    )
+
+
+STYLE = (
+    "body{font-family:sans-serif;font-size:14px;max-width:75em}"
+    "table{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid}"
+    "caption{font-weight:bold;text-align:left;padding:.5em 0}"
+    "thead th{border-bottom:1px solid}"
+    "th,td{text-align:left;padding:.25em .75em;vertical-align:top}"
+)
+
+
+def _latex(table: PrintedTable) -> str:
+    """A booktabs tabular with its notes, for a preamble with booktabs, graphicx and utf8 input."""
+    frame = table.frame.map(_latex_text).rename(columns=_latex_text)
+    tabular = frame.style.hide(axis="index").to_latex(
+        hrules=True, column_format="l" * len(table.columns)
+    )
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_latex_text(table.title)}}}",
+        r"\resizebox{\textwidth}{!}{%",
+        tabular.strip() + "}",
+        *(rf"\par\footnotesize {_latex_text(note)}" for note in table.notes),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_text(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+}
+
+
+def print_table(report_json: Path) -> None:
+    """Prints the table of a report on the terminal."""
+    table = json.loads(report_json.read_text())["table"]
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=LOG_WIDTH)
+    printed = Table(*table["columns"], title=table["title"], title_justify="left", box=SIMPLE_HEAD)
+    above = ""
+    for title, *cells in table["rows"]:
+        if title != above:
+            printed.add_section()
+        printed.add_row(*map(Text, ("" if title == above else title, *cells)))
+        above = title
+    console.print(printed)
+    for note in table["notes"]:
+        console.print(note, markup=False, highlight=False)

@@ -1,0 +1,256 @@
+"""Records as the stages write them, made up: the report is tested without training anything."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ganbench.config import Experiment, suite_experiments
+from ganbench.provenance import file_sha256
+from ganbench.records import Metric, Provenance, Record
+
+EXPERIMENTS = Path(__file__).parents[2] / "configs" / "experiments"
+SIGMAS = np.logspace(-1, 0, 10)
+SHAPES = {"mnist": (1, 28, 28), "digits": (1, 8, 8), "tfd": (1, 48, 48), "faces48": (1, 48, 48)}
+FOLDED = {"tfd", "faces48", "patches_grey"}
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class Synthetic:
+    """A suite on disk whose records say what a test wants them to say.
+
+    Args:
+        folder: where everything goes.
+        seeds: seeds of each experiment, by the name of its file in configs/experiments.
+        scores: log-likelihood of the last epoch's state, nats, by (experiment, seed).
+        statuses: status other than ok, by (experiment, seed).
+        unavailable: experiments whose data cannot be had.
+    """
+
+    folder: Path
+    seeds: dict[str, tuple[int, ...]]
+    scores: dict[tuple[str, int], float] = field(default_factory=dict)
+    statuses: dict[tuple[str, int], str] = field(default_factory=dict)
+    unavailable: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "suite.yaml"
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results" / "synthetic"
+
+    @property
+    def out(self) -> Path:
+        return self.results / "report" / "report.json"
+
+    @property
+    def report(self) -> dict:
+        return json.loads(self.out.read_text())
+
+    def record_path(self, experiment: str, seed: int, stage: str) -> Path:
+        return self.results / experiment / f"seed_{seed}" / f"{stage}.json"
+
+    def edit(self, path: Path, **changes: object) -> None:
+        """Changes top-level keys of a record; `provenance` and `config_digest` for instance."""
+        content = json.loads(path.read_text())
+        for key, value in changes.items():
+            old = content[key]
+            content[key] = old | value if isinstance(old, dict) else value
+        path.write_text(json.dumps(content))
+
+    def write(self) -> "Synthetic":
+        entries = [
+            {"config": str(EXPERIMENTS / f"{name}.yaml"), "seeds": list(seeds)}
+            for name, seeds in self.seeds.items()
+        ]
+        suite = {"name": "synthetic", "title": "Synthetic suite", "experiments": entries}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(json.dumps(suite))
+        for name, _, experiment, seeds in suite_experiments(self.config):
+            self._write_data(name, experiment)
+            self._write_calibration(name, experiment)
+            for seed in seeds:
+                self._write_seed(name, experiment, seed)
+        return self
+
+    def _status(self, name: str, seed: int | None = None) -> str:
+        if name in self.unavailable:
+            return "data_not_available"
+        return self.statuses.get((name, seed), "ok")
+
+    def _write_data(self, name: str, experiment: Experiment) -> None:
+        record = _record("fetch", experiment.dataset, experiment, None, self._status(name))
+        record.write(self.results / "data" / f"{experiment.dataset}.json")
+
+    def _write_calibration(self, name: str, experiment: Experiment) -> None:
+        status = self._status(name)
+        metrics = _scores(experiment, 240.0, "training_images", 0) if status == "ok" else []
+        record = _record("calibrate", name, experiment, None, status, metrics)
+        record.write(self.results / name / "calibration.json")
+
+    def _write_seed(self, name: str, experiment: Experiment, seed: int) -> None:
+        status = self._status(name, seed)
+        folder = self.results / name / f"seed_{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for stage, metrics in self._metrics(name, experiment, seed).items():
+            ok = status == "ok"
+            files = _companions(stage, experiment, folder, seed) if ok else []
+            record = _record(stage, name, experiment, seed, status, metrics if ok else [], files)
+            record.write(folder / f"{stage}.json")
+
+    def _metrics(self, name: str, experiment: Experiment, seed: int) -> dict[str, list[Metric]]:
+        score = self.scores.get((name, seed), 200.0 + seed)
+        epochs = experiment.training.epochs
+        return {
+            "train": [
+                Metric(name="epochs", value=epochs, unit="1"),
+                Metric(name="updates", value=epochs * 500, unit="1"),
+                Metric(name="seconds_per_update", value=0.05 + 0.01 * seed, unit="seconds"),
+            ],
+            "sample": [],
+            "evaluate": [
+                *_scores(experiment, score, "last", epochs),
+                *_scores(experiment, score + 3, "best_validation", epochs - 1 - seed),
+            ],
+        }
+
+
+def _record(
+    stage: str,
+    name: str,
+    experiment: Experiment,
+    seed: int | None,
+    status: str,
+    metrics: list[Metric] | None = None,
+    files: list[Path] | None = None,
+) -> Record:
+    digest = experiment.training_digest if stage in ("train", "sample") else experiment.digest
+    return Record(
+        stage=stage,
+        status=status,
+        message="" if status == "ok" else f"{name}: {status}; see the log",
+        suite="synthetic",
+        experiment=name,
+        seed=seed,
+        config=experiment.model_dump(mode="json"),
+        config_digest=digest,
+        files={file.name: file_sha256(file) for file in files or []},
+        datasets={} if status == "data_not_available" else {"train": "a" * 64, "test": "b" * 64},
+        metrics=metrics or [],
+        provenance=Provenance(
+            code_digest=f"{stage}-code",
+            git_commit=COMMIT,
+            git_dirty=False,
+            versions={"python": "3.11.2", "torch": "2.13.0", "numpy": "2.4.6"},
+            device="Synthetic CPU",
+            threads=1,
+            impl="reference",
+            precision="float32",
+            started_at="2025-01-01T00:00:00Z",
+            wall_time_s=2.5,
+        ),
+    )
+
+
+def _scores(experiment: Experiment, value: float, checkpoint: str, epoch: int) -> list[Metric]:
+    folded = experiment.dataset in FOLDED
+    labels = {"checkpoint": checkpoint, "split": "test", "protocol": "gan2014", "n_centers": 10000}
+    if checkpoint != "training_images":
+        labels["epoch"] = epoch
+    if not folded:
+        labels |= {"sigma": float(SIGMAS[2]), "sigma_at_grid_edge": 0}
+    score = Metric(
+        name="log_likelihood",
+        value=value,
+        unit="nats",
+        standard_error=26.0 if folded else 2.0,
+        n=5 if folded else 10000,
+        labels=labels,
+    )
+    folds = range(5) if folded else range(1)
+    grid = [
+        Metric(
+            name="validation_log_likelihood",
+            value=value - 400 * (np.log(sigma) - np.log(SIGMAS[2 + fold % 2])) ** 2,
+            unit="nats",
+            labels={"checkpoint": checkpoint, "sigma": float(sigma), "fold": fold},
+        )
+        for fold in folds
+        for sigma in SIGMAS
+    ]
+    per_fold = [
+        Metric(
+            name="fold_log_likelihood",
+            value=value + fold - 2,
+            unit="nats",
+            labels={
+                "checkpoint": checkpoint,
+                "fold": fold,
+                "sigma": float(SIGMAS[2 + fold % 2]),
+                "sigma_at_grid_edge": 0,
+            },
+        )
+        for fold in folds
+        if folded
+    ]
+    return [score, *per_fold, *grid]
+
+
+def _companions(stage: str, experiment: Experiment, folder: Path, seed: int) -> list[Path]:
+    if stage == "train":
+        file = folder / "history.csv"
+        file.write_text(_history(experiment, seed))
+        return [file]
+    if stage == "sample":
+        file = folder / "figures_last.npz"
+        np.savez(file, **_images(experiment, seed))
+        return [file]
+    return []
+
+
+def _history(experiment: Experiment, seed: int) -> str:
+    columns = (
+        "epoch,phase,updates,learning_rate,momentum,discriminator_loss,generator_loss,d_real,"
+        "d_fake,discriminator_gradient_norm,generator_gradient_norm,validation_log_likelihood,sigma"
+    )
+    rng = np.random.default_rng(seed)
+    lines = [columns]
+    total, every = experiment.training.epochs, experiment.evaluation.monitor_every
+    first = experiment.training.phases[0].epochs
+    for epoch in range(1, total + 1):
+        noise = rng.normal(scale=0.02)
+        monitored = epoch % every == 0 or epoch == total
+        score = f"{200 * (1 - np.exp(-epoch / 20)) + seed:.4f}" if monitored else ""
+        cells = (
+            epoch,
+            1 if epoch <= first else 2,
+            500 * epoch,
+            0.1,
+            0.5,
+            0.5 + noise,
+            1.2 - noise,
+            0.7 + noise,
+            0.3 - noise,
+            0.1 * np.exp(noise),
+            0.02 * np.exp(-noise),
+            score,
+            0.167 if monitored else "",
+        )
+        lines.append(",".join(map(str, cells)))
+    return "\n".join(lines) + "\n"
+
+
+def _images(experiment: Experiment, seed: int) -> dict[str, np.ndarray]:
+    channels, height, width = SHAPES.get(experiment.dataset, (3, 32, 32))
+    rng = np.random.default_rng(seed)
+    signed = experiment.preprocessing == "global_contrast"
+
+    def draw(*leading: int) -> np.ndarray:
+        images = rng.random((*leading, channels, height, width), dtype=np.float32)
+        return images * 8 - 4 if signed else images
+
+    return {"samples": draw(20), "neighbours": draw(4), "interpolation": draw(4, 9)}
