@@ -1,8 +1,8 @@
 """Experiments and suites as files: YAML for people, frozen models for code.
 
-An experiment file is the whole truth about one row of a table: nothing on the command line changes
-a scientific setting. A variant is a file of its own that says `extends: other.yaml` and repeats only
-what differs.
+An experiment file is the whole truth about one row of a table: nothing on the command line
+changes a scientific setting. A variant is a file of its own that says `extends: other.yaml` and
+repeats only what differs.
 """
 
 import difflib
@@ -243,7 +243,6 @@ class Suite(Frozen):
 
     name: str = Field(pattern="^[a-z0-9_]+$", description="Its folder under results/.")
     title: str = Field(description="Heads the report and the paper.")
-    seeds_per_job: PositiveInt = Field(1, description="Seeds that share one training job.")
     experiments: tuple[SuiteEntry, ...] = _layers("In the order of the table.", default=())
     theory: tuple[SuiteEntry, ...] = _layers("Theory experiments, in order.", default=())
 

@@ -16,10 +16,11 @@ from ganbench.errors import GanbenchError
 
 # The module where each stage starts; its digest covers what that module imports, and so on down.
 STAGES = {
-    "fetch": "ganbench.data.fetch",
-    "train": "ganbench.training.run",
-    "sample": "ganbench.sampling",
-    "evaluate": "ganbench.evaluation.run",
+    "fetch": "ganbench.stages.fetch",
+    "train": "ganbench.stages.train",
+    "sample": "ganbench.stages.sample",
+    "evaluate": "ganbench.stages.evaluate",
+    "calibrate": "ganbench.stages.evaluate",
     "theory": "ganbench.theory.run",
     "report": "ganbench.report.build",
 }
@@ -142,6 +143,11 @@ def device_name(device: str) -> str:
 
         return torch.cuda.get_device_name(device)
     return _cpu_model()
+
+
+def has_gpu() -> bool:
+    """Returns whether an NVIDIA driver shows a GPU; does not import torch."""
+    return Path("/proc/driver/nvidia/gpus").is_dir() or Path("/dev/nvidia0").exists()
 
 
 @cache

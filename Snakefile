@@ -1,0 +1,153 @@
+# One rule per verb of the command line; `rule all` is every table, figure, the report and the paper.
+#   snakemake --cores all                                             the paper (configs/suites/paper.yaml)
+#   snakemake --cores all --config suite=configs/suites/demo.yaml     another suite
+# Also settable: device=cpu|cuda, data_dir=FOLDER.
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+from ganbench.config import load_suite, suite_experiments
+from ganbench.provenance import code_digest, has_gpu
+
+min_version("9.0")
+shell.prefix(f"set -euo pipefail; export PATH='{Path(sys.executable).parent}':$PATH; ")
+
+SUITE_FILE = Path(config.get("suite", "configs/suites/paper.yaml"))
+SUITE = load_suite(SUITE_FILE).name
+EXPERIMENTS = {name: entry for name, *entry in suite_experiments(SUITE_FILE)}
+BY_DATASET = {entry[1].dataset: entry[0] for entry in EXPERIMENTS.values()}
+RESULTS = f"results/{SUITE}"
+DEVICE = config.get("device", "cuda" if has_gpu() else "cpu")
+GPU = {"gpu": 1} if DEVICE == "cuda" else {}
+DATA = f"--data-dir '{config['data_dir']}'" if "data_dir" in config else ""
+COMMON = f"--suite {SUITE} {DATA}"
+
+
+def settings(wildcards):
+    return EXPERIMENTS[wildcards.experiment][1]
+
+
+def config_file(wildcards):
+    return EXPERIMENTS[wildcards.experiment][0]
+
+
+def seeds(name):
+    return EXPERIMENTS[name][2]
+
+
+def every(record):
+    return [
+        f"{RESULTS}/{name}/seed_{seed}/{record}.json" for name in EXPERIMENTS for seed in seeds(name)
+    ]
+
+
+wildcard_constraints:
+    seed=r"\d+",
+    experiment=r"[a-z0-9_]+",
+    dataset=r"[a-z0-9_]+",
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        every("evaluate"),
+        expand(f"{RESULTS}/{{experiment}}/calibration.json", experiment=EXPERIMENTS),
+
+
+rule fetch:
+    output:
+        f"{RESULTS}/data/{{dataset}}.json",
+    log:
+        f"{RESULTS}/logs/fetch_{{dataset}}.log",
+    params:
+        code=code_digest("fetch"),
+        config=lambda wildcards: BY_DATASET[wildcards.dataset],
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "ganbench fetch --config {params.config} --out {output} {COMMON} --in-workflow > {log} 2>&1"
+
+
+rule train:
+    input:
+        lambda wildcards: f"{RESULTS}/data/{settings(wildcards).dataset}.json",
+    output:
+        f"{RESULTS}/{{experiment}}/seed_{{seed}}/train.json",
+    log:
+        f"{RESULTS}/logs/train_{{experiment}}_{{seed}}.log",
+    params:
+        code=code_digest("train"),
+        settings=lambda wildcards: settings(wildcards).training_digest,
+        config=config_file,
+    resources:
+        mem_mb=6000,
+        runtime=2880,
+        **GPU,
+    shell:
+        "ganbench train --config {params.config} --seeds {wildcards.seed} --out {output} {COMMON}"
+        " --device {DEVICE} --in-workflow > {log} 2>&1"
+
+
+rule sample:
+    input:
+        rules.train.output,
+    output:
+        f"{RESULTS}/{{experiment}}/seed_{{seed}}/sample.json",
+    log:
+        f"{RESULTS}/logs/sample_{{experiment}}_{{seed}}.log",
+    params:
+        code=code_digest("sample"),
+        settings=lambda wildcards: settings(wildcards).digest,
+        config=config_file,
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        **GPU,
+    shell:
+        "ganbench sample --config {params.config} --seeds {wildcards.seed} --out {output} {COMMON}"
+        " --device {DEVICE} > {log} 2>&1"
+
+
+rule evaluate:
+    input:
+        rules.sample.output,
+    output:
+        f"{RESULTS}/{{experiment}}/seed_{{seed}}/evaluate.json",
+    log:
+        f"{RESULTS}/logs/evaluate_{{experiment}}_{{seed}}.log",
+    params:
+        code=code_digest("evaluate"),
+        settings=lambda wildcards: settings(wildcards).digest,
+        config=config_file,
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        **GPU,
+    shell:
+        "ganbench evaluate --config {params.config} --seeds {wildcards.seed} --out {output} {COMMON}"
+        " --device {DEVICE} > {log} 2>&1"
+
+
+rule calibrate:
+    input:
+        lambda wildcards: f"{RESULTS}/data/{settings(wildcards).dataset}.json",
+    output:
+        f"{RESULTS}/{{experiment}}/calibration.json",
+    log:
+        f"{RESULTS}/logs/calibrate_{{experiment}}.log",
+    params:
+        code=code_digest("calibrate"),
+        settings=lambda wildcards: settings(wildcards).digest,
+        config=config_file,
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        **GPU,
+    shell:
+        "ganbench evaluate --calibration --config {params.config} --out {output} {COMMON}"
+        " --device {DEVICE} --in-workflow > {log} 2>&1"

@@ -1,0 +1,215 @@
+"""The command line: one verb per stage. Heavy imports wait until a verb needs them."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganbench.errors import GanbenchError
+
+if TYPE_CHECKING:
+    from ganbench.records import Stage
+    from ganbench.stages.context import Job
+
+app = typer.Typer(
+    help="The reproducible benchmark of 'Generative Adversarial Nets' (Goodfellow et al. 2014).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Device(StrEnum):
+    """Where torch computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Impl(StrEnum):
+    """Which kernels run."""
+
+    auto = "auto"
+    reference = "reference"
+    triton = "triton"
+
+
+Config = Annotated[Path, typer.Option(help="The experiment file (for report: the suite file).")]
+Out = Annotated[
+    Path, typer.Option(help="The record to write; with several seeds '{seed}' stands for each.")
+]
+Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
+SuiteName = Annotated[str, typer.Option(help="The suite that the record belongs to.")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Data directory; else $GANBENCH_DATA, else the user's cache.")
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where torch computes.")]
+ImplOption = Annotated[Impl, typer.Option(help="Which kernels run.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")]
+InWorkflow = Annotated[
+    bool,
+    typer.Option(
+        "--in-workflow",
+        help="Record missing data or divergence and end with 0, so that the record is kept.",
+    ),
+]
+
+
+@app.command()
+def fetch(
+    config: Config,
+    out: Out,
+    suite: SuiteName = "by_hand",
+    data_dir: DataDir = None,
+    in_workflow: InWorkflow = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Download what is missing of an experiment's data set and record its splits."""
+    from ganbench.data.fetch import data_directory
+    from ganbench.stages.fetch import fetch_record
+
+    directory = data_directory(data_dir)
+    if dry_run:
+        typer.echo(f"would fetch the data of {config} into {directory} and write {out}")
+        return
+    fetch_record(config, out, suite, directory, in_workflow)
+
+
+@app.command()
+def train(
+    config: Config,
+    out: Out,
+    seeds: Seeds = "0",
+    suite: SuiteName = "by_hand",
+    data_dir: DataDir = None,
+    device: DeviceOption = Device.auto,
+    impl: ImplOption = Impl.auto,
+    in_workflow: InWorkflow = False,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(help="Shortest time between two checkpoints.")
+    ] = 60.0,
+    dry_run: DryRun = False,
+) -> None:
+    """Train one generator a seed, going on from its newest checkpoint."""
+    from ganbench.data.fetch import data_directory
+    from ganbench.stages.train import train as run
+
+    for job in _jobs("train", config, out, seeds, suite, device, impl, dry_run):
+        run(job, data_directory(data_dir), checkpoint_seconds, in_workflow)
+
+
+@app.command()
+def sample(
+    config: Config,
+    out: Out,
+    seeds: Seeds = "0",
+    suite: SuiteName = "by_hand",
+    data_dir: DataDir = None,
+    device: DeviceOption = Device.auto,
+    impl: ImplOption = Impl.auto,
+    dry_run: DryRun = False,
+) -> None:
+    """Draw 10,000 samples of each reported state, from the train.json beside --out."""
+    from ganbench.data.fetch import data_directory
+    from ganbench.stages.sample import sample as run
+
+    for job in _jobs("sample", config, out, seeds, suite, device, impl, dry_run):
+        run(job, job.out.with_name("train.json"), data_directory(data_dir))
+
+
+@app.command()
+def evaluate(
+    config: Config,
+    out: Out,
+    seeds: Seeds = "0",
+    suite: SuiteName = "by_hand",
+    data_dir: DataDir = None,
+    device: DeviceOption = Device.auto,
+    impl: ImplOption = Impl.auto,
+    calibration: Annotated[
+        bool, typer.Option("--calibration", help="Score training images instead of samples.")
+    ] = False,
+    in_workflow: InWorkflow = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Score samples by their Parzen log-likelihood, from the sample.json beside --out."""
+    from ganbench.data.fetch import data_directory
+    from ganbench.stages import evaluate as stage
+
+    directory = data_directory(data_dir)
+    if calibration:
+        for job in _jobs("calibrate", config, out, "", suite, device, impl, dry_run):
+            stage.calibrate(job, directory, in_workflow)
+        return
+    for job in _jobs("evaluate", config, out, seeds, suite, device, impl, dry_run):
+        stage.evaluate(job, job.out.with_name("sample.json"), directory)
+
+
+@app.command()
+def report(config: Config, out: Out, dry_run: DryRun = False) -> None:
+    """Write tables and figures of a suite from its records."""
+    from ganbench.report.build import build
+
+    results = out.parent.parent
+    if dry_run:
+        typer.echo(f"would report the records below {results} beside {out}")
+        return
+    build(config, results, out)
+
+
+def _jobs(
+    stage: "Stage",
+    config: Path,
+    out: Path,
+    seeds: str,
+    suite: str,
+    device: Device,
+    impl: Impl,
+    dry_run: bool,
+) -> "list[Job]":
+    """One job a seed, only those whose record is missing; none on a dry run."""
+    numbers = _seeds(seeds) if seeds else [None]
+    if len(numbers) > 1 and "{seed}" not in str(out):
+        raise GanbenchError(f"--out: got {out} for several seeds; put '{{seed}}' into the path")
+    targets = {number: Path(str(out).replace("{seed}", str(number))) for number in numbers}
+    wanted = {number: path for number, path in targets.items() if not path.exists()}
+    for number in targets.keys() - wanted.keys():
+        typer.echo(f"{targets[number]}: exists; delete it to run again")
+    if dry_run:
+        for number, path in wanted.items():
+            typer.echo(f"would {stage} {config} seed {number} and write {path}")
+        return []
+    from ganbench.stages.context import Job
+
+    return [
+        Job(stage, config, path, suite, number, device.value, impl.value)
+        for number, path in wanted.items()
+    ]
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = [-1]
+    if min(numbers) < 0 or len(set(numbers)) < len(numbers):
+        raise GanbenchError(
+            f"--seeds: got {text!r}; give different whole numbers from 0 on, as in 0,1,2"
+        )
+    return numbers
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake is one line and its exit code."""
+    try:
+        app()
+    except GanbenchError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What the stages that use torch share: the job's identity, its data and its device."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from ganbench.config import Experiment, experiment_name, load_experiment
+from ganbench.data.datasets import Dataset, load, split_digests
+from ganbench.data.rows import Images
+from ganbench.errors import GanbenchError
+from ganbench.provenance import file_sha256
+from ganbench.records import Metric, Record, Stage, Status, provenance
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stage of one seed of one experiment.
+
+    Attributes:
+        stage: the verb.
+        config: the experiment file.
+        out: where the record goes; its files go beside it.
+        suite: the suite that the record belongs to.
+        seed: None where the stage has none.
+        device: "auto", "cpu" or "cuda".
+        impl: "auto", "reference" or "triton".
+    """
+
+    stage: Stage
+    config: Path
+    out: Path
+    suite: str
+    seed: int | None
+    device: str
+    impl: str
+    experiment: Experiment = field(init=False)
+    started: float = field(init=False, default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        """Reads the settings and settles the device."""
+        object.__setattr__(self, "experiment", load_experiment(self.config))
+        object.__setattr__(self, "device", resolve_device(self.device))
+        object.__setattr__(self, "impl", resolve_impl(self.impl, self.device))
+
+    def load_data(self, data_dir: Path) -> tuple[Dataset, dict[str, str]]:
+        """Returns the data set and the sha256 of each split."""
+        dataset = load(self.experiment.dataset, data_dir)
+        return dataset, split_digests(dataset)
+
+    def images(self, dataset: Dataset, raw: "torch.Tensor | None") -> Images:
+        """Returns one split as rows on the device."""
+        pixels = torch.from_numpy(raw).to(self.device)
+        return Images(pixels, dataset.scale, self.experiment.preprocessing)
+
+    def record(
+        self,
+        *,
+        status: Status = "ok",
+        message: str = "",
+        metrics: list[Metric] | None = None,
+        files: list[str] | None = None,
+        inputs: dict[str, str] | None = None,
+        datasets: dict[str, str] | None = None,
+        earlier_s: float = 0.0,
+    ) -> Record:
+        """Writes the record of this job and returns it.
+
+        Args:
+            status: of the job.
+            message: why, when it is not ok.
+            metrics: the numbers.
+            files: names of the files written beside the record.
+            inputs: sha256 of what was read.
+            datasets: sha256 of each split.
+            earlier_s: seconds of runs that this one resumed.
+        """
+        record = Record(
+            stage=self.stage,
+            status=status,
+            message=message,
+            suite=self.suite,
+            experiment=experiment_name(self.config),
+            seed=self.seed,
+            config=self.experiment.model_dump(mode="json"),
+            config_digest=self.experiment.digest,
+            inputs=inputs or {},
+            files={name: file_sha256(self.out.parent / name) for name in files or []},
+            datasets=datasets or {},
+            metrics=metrics or [],
+            provenance=provenance(
+                self.stage,
+                self.started,
+                self.device,
+                torch.get_num_threads(),
+                self.impl,
+                "float32",
+                earlier_s,
+            ),
+        )
+        record.write(self.out)
+        return record
+
+    def pass_on(self, earlier: Record) -> Record:
+        """Writes a record that carries on why an earlier stage has nothing to work on."""
+        return self.record(status=earlier.status, message=earlier.message)
+
+
+def resolve_device(device: str) -> str:
+    """Returns "cpu" or "cuda".
+
+    Raises:
+        GanbenchError: cuda is asked for and not there.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise GanbenchError("--device: got cuda, but torch finds no GPU; use --device cpu")
+    return device
+
+
+def resolve_impl(impl: str, device: str) -> str:
+    """Returns which kernels run there: "triton" only on a GPU.
+
+    Raises:
+        GanbenchError: triton is asked for on a CPU.
+    """
+    if impl == "triton" and device == "cpu":
+        raise GanbenchError("--impl: got triton, which needs a GPU; use --impl reference")
+    if impl == "auto":
+        return "triton" if device == "cuda" else "reference"
+    return impl

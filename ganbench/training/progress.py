@@ -1,0 +1,64 @@
+"""How a run shows that it moves: a bar on a terminal, one plain line an epoch in a log."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from ganbench.training.loop import Run
+
+
+class Progress:
+    """Shows updates and epochs of a run until it is closed."""
+
+    def __init__(self, title: str, run: Run) -> None:
+        self.console = Console()
+        self.total = run.settings.epochs * run.batches
+        self.first, self.started = run.counters.updates, time.monotonic()
+        self.bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("updates"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.title = title
+        self.task = self.bar.add_task(title, total=self.total, completed=self.first)
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def update(self, run: Run) -> None:
+        """Moves the bar."""
+        self.bar.update(self.task, completed=run.counters.updates)
+
+    def epoch(self, row: dict[str, float | None]) -> None:
+        """Prints an epoch's line, with the time that is left."""
+        done = int(row["updates"] or 0)
+        rate = (time.monotonic() - self.started) / max(done - self.first, 1)
+        line = (
+            f"{self.title}: epoch {row['epoch']:.0f}, loss D {row['discriminator_loss']:.4f}, "
+            f"loss G {row['generator_loss']:.4f}, D(x) {row['d_real']:.3f}, "
+            f"D(G(z)) {row['d_fake']:.3f}"
+        )
+        if row["validation_log_likelihood"] is not None:
+            line += (
+                f", validation {row['validation_log_likelihood']:.1f} nats "
+                f"at sigma {row['sigma']:.3f}"
+            )
+        line += f", {rate * 1e3:.1f} ms an update, {rate * (self.total - done) / 60:.1f} min left"
+        self.console.print(line, highlight=False, soft_wrap=True)
