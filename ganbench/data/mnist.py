@@ -45,7 +45,7 @@ def _read_idx(data_dir: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
             f"{content[:4].hex()}, expected {magic.hex()}; delete it and run 'ganbench fetch'"
         )
     start = 4 + 4 * len(shape)
-    found = tuple(np.frombuffer(content[4:start], ">u4").tolist())
+    found = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
     if found != shape:
         raise DataError(
             f"{path}: wrong shape, got {found}, expected {shape}; "

@@ -47,20 +47,29 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
         raise DataError(
             f"{path}: is a MATLAB 7.3 file; save it again in version 5 or 7 (save -v7)"
         ) from None
-    except (MatReadError, ValueError, TypeError, OSError, EOFError, zlib.error) as error:
+    # What scipy's parser stumbles over in a damaged file; an empty one gives an IndexError.
+    except (MatReadError, ValueError, TypeError, IndexError, OSError, zlib.error) as error:
         raise DataError(
-            f"{path}: not a whole MATLAB file ({error}); copy it again from its source"
+            f"{path}: not a whole MATLAB file ({_line(error)}); copy it again from its source"
         ) from None
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"{path}: not a whole .npz file; save it again with numpy.savez")
     try:
+        # Pickles can run code: refused.
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in ("images", "folds") if key in archive}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
-            f"{path}: not an .npz file of plain arrays ({error}); save it with numpy.savez"
+            f"{path}: not an .npz file of plain arrays ({_line(error)}); "
+            "save it again with numpy.savez"
         ) from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _split(name: str, path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
