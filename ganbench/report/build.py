@@ -8,6 +8,7 @@ from ganbench.config import load_suite
 from ganbench.provenance import atomic_path
 from ganbench.report.collect import collect
 from ganbench.report.facts import experiment_facts, provenance
+from ganbench.report.figures import write_figures
 from ganbench.report.rows import table_rows
 from ganbench.report.table import printed_table, write_tables
 
@@ -28,6 +29,8 @@ def build(suite_config: Path, results: Path, out: Path) -> None:
     rows = table_rows(experiments)
     table = printed_table(f"{suite.title}: Parzen-window log-likelihood", rows, experiments)
     write_tables(table, rows, out.parent)
+    for one in experiments:
+        write_figures(one, out.parent)
     report = {
         "suite": {"name": suite.name, "title": suite.title},
         "rows": [asdict(row) for row in rows],

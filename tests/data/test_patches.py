@@ -24,68 +24,73 @@ def coordinates(monkeypatch):
     monkeypatch.setattr(patches, "_grey", lambda photograph: photograph)
 
 
-def places(images) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Photograph, row and column of each pixel of each patch, [n, side, side]."""
-    numbers = images.astype(int).transpose(0, 2, 3, 1) @ [1, 1 << 8, 1 << 16]
-    return numbers // PIXELS, numbers % PIXELS // WIDTH, numbers % WIDTH
+def numbers(images) -> np.ndarray:
+    """The number of each pixel of each patch, [n, side, side]."""
+    low, middle, high = images.astype(np.int32).transpose(1, 0, 2, 3)
+    return low + (middle << 8) + (high << 16)
 
 
-def pixels(images) -> set[int]:
-    return set(np.unique(images.astype(int).transpose(0, 2, 3, 1) @ [1, 1 << 8, 1 << 16]))
+def covered(images) -> np.ndarray:
+    """Whether each pixel of the photographs is in one of the patches."""
+    mask = np.zeros(2 * PIXELS, bool)
+    mask[numbers(images)] = True
+    return mask
+
+
+def region(images) -> tuple[int, int, int, int]:
+    """First and last row, first and last column of the photographs in the patches."""
+    _, row, column = covered(images).reshape(2, HEIGHT, WIDTH).nonzero()
+    return row.min(), row.max(), column.min(), column.max()
 
 
 @pytest.mark.usefixtures("coordinates")
 @pytest.mark.parametrize("name", ["patches_grey", "patches_rgb"])
 def test_no_pixel_is_in_two_parts(name):
     dataset = load(name, NOWHERE)
-    validations = [pixels(fold.validation) for fold in dataset.folds]
-    tests = [pixels(fold.test) for fold in dataset.folds]
-    train = pixels(dataset.train)
+    validations = [covered(fold.validation) for fold in dataset.folds]
+    tests = [covered(fold.test) for fold in dataset.folds]
+    train = covered(dataset.train)
     for validation, test in zip(validations, tests, strict=True):
-        assert train.isdisjoint(validation)
-        assert train.isdisjoint(test)
-        assert validation.isdisjoint(test)
+        assert not (train & validation).any()
+        assert not (train & test).any()
+        assert not (validation & test).any()
     for first, second in combinations(tests, 2):
-        assert first.isdisjoint(second)
+        assert not (first & second).any()
 
 
 @pytest.mark.usefixtures("coordinates")
 @pytest.mark.parametrize("name", ["patches_grey", "patches_rgb"])
 def test_patches_are_squares_of_the_photographs_eight_pixels_apart(name):
     for split, images in named_splits(load(name, NOWHERE)):
-        photograph, row, column = places(images)
-        side = images.shape[2]
-        assert set(photograph.ravel()) == {0, 1}, split
-        assert (photograph == photograph[:, :1, :1]).all()
-        assert (row - row[:, :1, :1] == np.arange(side)[:, None]).all()
-        assert (column - column[:, :1, :1] == np.arange(side)).all()
-        corners = np.stack([photograph, row, column], -1)[:, 0, 0]
-        assert len(np.unique(corners, axis=0)) == len(images)
-        assert ((corners - corners[0])[:, 1:] % 8 == 0).all()
+        number = numbers(images)
+        corners = number[:, 0, 0]
+        side = np.arange(images.shape[2])
+        offsets = side[:, None] * WIDTH + side
+        assert (number - corners[:, None, None] == offsets).all(), split
+        assert len(np.unique(corners)) == len(corners)
+        photograph, row, column = np.unravel_index(corners, (2, HEIGHT, WIDTH))
+        assert set(photograph) == {0, 1}
+        assert not ((row - row[0]) % 8).any()
+        assert not ((column - column[0]) % 8).any()
 
 
 @pytest.mark.usefixtures("coordinates")
 def test_grey_regions():
+    """Patches of 48 pixels in bands of 85 rows: the last one begins in row 32 of its band."""
     dataset = load("patches_grey", NOWHERE)
-    _, _, column = places(dataset.train)
-    assert (column.min(), column.max()) == (0, 383)
+    assert region(dataset.train) == (0, 423, 0, 383)
     for number, fold in enumerate(dataset.folds):
         for images, band in ((fold.validation, number), (fold.test, (number + 1) % 5)):
-            _, row, column = places(images)
-            assert row.min() == 85 * band
-            assert row.max() < 85 * (band + 1)
-            assert (column.min(), column.max()) == (384, 639)
+            assert region(images) == (85 * band, 85 * band + 79, 384, 639)
 
 
 @pytest.mark.usefixtures("coordinates")
 def test_rgb_regions():
     dataset = load("patches_rgb", NOWHERE)
     (fold,) = dataset.folds
-    parts = {(0, 383): dataset.train, (384, 511): fold.validation, (512, 639): fold.test}
-    for columns, images in parts.items():
-        _, row, column = places(images)
-        assert (column.min(), column.max()) == columns
-        assert (row.min(), row.max()) == (0, 423)
+    assert region(dataset.train) == (0, 423, 0, 383)
+    assert region(fold.validation) == (0, 423, 384, 511)
+    assert region(fold.test) == (0, 423, 512, 639)
 
 
 @pytest.mark.parametrize(
