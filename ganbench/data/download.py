@@ -102,9 +102,11 @@ def _reason(error: requests.RequestException) -> str:
 
 
 def _not_writable(folder: Path, error: OSError) -> DataError:
+    # Pooch's own PermissionError is a paragraph without strerror.
+    reason = error.strerror or type(error).__name__
     return DataError(
-        f"{folder}: cannot be written ({error.strerror or error}); choose another data directory "
-        "by --data-dir or GANBENCH_DATA"
+        f"{folder}: cannot be written ({reason}); choose another data directory by --data-dir or "
+        "GANBENCH_DATA"
     )
 
 
