@@ -1,6 +1,6 @@
 """Reads the records of a suite and refuses those that do not belong together."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,26 +129,30 @@ def _read(path: Path) -> Stored:
 
 def _refuse_stale(stored: Stored, experiment: Experiment, config: Path) -> None:
     digest = stored.record.config_digest
-    if digest not in (experiment.digest, experiment.training_digest):
+    if digest != experiment.digest:
         raise GanbenchError(
             f"{stored.path}: was made with other settings (config digest {digest[:12]}) than "
             f"{config} has now ({experiment.digest[:12]}); run its stage again"
         )
 
 
-def _refuse_mixed(stage: Iterable[Stored]) -> None:
+def _refuse_mixed(stage: Collection[Stored]) -> None:
     """Records of one stage must agree in what can change their numbers."""
     compared: dict[str, Callable[[Record], str]] = {
         "config digest": lambda record: record.config_digest,
         "code digest": lambda record: record.provenance.code_digest,
-        "data set digest": lambda record: settings_digest(record.datasets),
+        # A stage that had nothing to work on has read no data.
+        "data set digest": lambda record: (
+            settings_digest(record.datasets) if record.datasets else ""
+        ),
     }
-    first, *others = stage
     for what, digest in compared.items():
-        for other in others:
-            mine, theirs = digest(first.record), digest(other.record)
-            if mine != theirs:
+        known = [(stored.path, digest(stored.record)) for stored in stage]
+        known = [(path, found) for path, found in known if found]
+        for path, found in known[1:]:
+            first_path, first_found = known[0]
+            if found != first_found:
                 raise GanbenchError(
-                    f"{other.path}: {what} {theirs[:12]} differs from {mine[:12]} of "
-                    f"{first.path}; run the older one's stage again, a table cannot mix them"
+                    f"{path}: {what} {found[:12]} differs from {first_found[:12]} of "
+                    f"{first_path}; run the older one's stage again, a table cannot mix them"
                 )

@@ -83,10 +83,10 @@ def _layer(layer: Layer) -> str:
 def _runs(results: ExperimentResults) -> dict[str, float]:
     """Means over the seeds that finished of what `train` measured about itself."""
     finished = [results.stages["train"][seed] for seed in results.seeds_with("ok")]
+    if not finished:
+        return {}
     names = ("updates", "seconds_per_update")
-    return {
-        name: fmean(stored.metric(name).value for stored in finished) for name in names if finished
-    }
+    return {name: fmean(stored.metric(name).value for stored in finished) for name in names}
 
 
 def _protocol(results: ExperimentResults) -> dict[str, Any]:
@@ -108,6 +108,8 @@ def provenance(experiments: Sequence[ExperimentResults]) -> dict[str, Any]:
     # Experiments on the same data share its record.
     stored = {one.path: one for results in experiments for one in results.stored}.values()
     found = [one.record.provenance for one in stored]
+    # Fetching multiplies no matrices.
+    computed = [one.record.provenance for one in stored if one.record.stage != "fetch"]
     return {
         "commit": commits(found),
         "versions": _distinct(
@@ -115,9 +117,9 @@ def provenance(experiments: Sequence[ExperimentResults]) -> dict[str, Any]:
             for one in found
         ),
         "devices": _distinct(one.device for one in found),
-        "threads": _distinct(one.threads for one in found),
-        "impl": _distinct(one.impl for one in found),
-        "precision": _distinct(one.precision for one in found),
+        "threads": _distinct(one.threads for one in computed),
+        "impl": _distinct(one.impl for one in computed),
+        "precision": _distinct(one.precision for one in computed),
         "records": len(found),
         "seeds_run": sum(len(results.seeds) for results in experiments),
         "seeds_diverged": sum(len(results.seeds_with("diverged")) for results in experiments),

@@ -95,8 +95,15 @@ def _ours(results: ExperimentResults, checkpoint: str) -> Row:
         seeds_finished=len(finished),
         seeds_diverged=len(results.seeds_with("diverged")),
     )
+    if not finished:
+        return row
+    trained = [
+        results.stages["train"][seed].metric("validation_log_likelihood", checkpoint=checkpoint)
+        for seed in finished
+    ]
     evaluations = [results.stages["evaluate"][seed] for seed in finished]
-    return _measured(row, evaluations, results, checkpoint) if finished else row
+    row = _measured(row, evaluations, results, checkpoint)
+    return replace(row, epochs=_label_range(trained, "epoch"))
 
 
 def _calibration(results: ExperimentResults) -> Row:
@@ -130,7 +137,6 @@ def _measured(
     errors = [score.standard_error for score in scores if score.standard_error is not None]
     return replace(
         row,
-        epochs=_label_range(scores, "epoch"),
         log_likelihood=over_seeds.mean,
         interval=interval,
         standard_error=seed_mean(errors).mean if len(errors) == len(scores) else None,

@@ -88,7 +88,7 @@ class Synthetic:
 
     def _write_calibration(self, name: str, experiment: Experiment) -> None:
         status = self._status(name)
-        metrics = _scores(experiment, 240.0, "training_images", 0) if status == "ok" else []
+        metrics = _scores(experiment, 240.0, "training_images") if status == "ok" else []
         record = _record("calibrate", name, experiment, None, status, metrics)
         record.write(self.results / name / "calibration.json")
 
@@ -97,24 +97,36 @@ class Synthetic:
         folder = self.results / name / f"seed_{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         for stage, metrics in self._metrics(name, experiment, seed).items():
-            ok = status == "ok"
-            files = _companions(stage, experiment, folder, seed) if ok else []
-            record = _record(stage, name, experiment, seed, status, metrics if ok else [], files)
+            kept = status == "ok" or (status == "diverged" and stage == "train")
+            files = _companions(stage, experiment, folder, seed) if kept else []
+            record = _record(
+                stage, name, experiment, seed, status, metrics if status == "ok" else [], files
+            )
             record.write(folder / f"{stage}.json")
 
     def _metrics(self, name: str, experiment: Experiment, seed: int) -> dict[str, list[Metric]]:
         score = self.scores.get((name, seed), 200.0 + seed)
         epochs = experiment.training.epochs
+        best = epochs - 1 - seed
         return {
             "train": [
-                Metric(name="epochs", value=epochs, unit="1"),
-                Metric(name="updates", value=epochs * 500, unit="1"),
-                Metric(name="seconds_per_update", value=0.05 + 0.01 * seed, unit="seconds"),
+                Metric(name="epochs", value=epochs, unit="epochs"),
+                Metric(name="updates", value=epochs * 500, unit="updates"),
+                Metric(name="seconds_per_update", value=0.05 + 0.01 * seed, unit="s"),
+                *(
+                    Metric(
+                        name="validation_log_likelihood",
+                        value=score,
+                        unit="nats",
+                        labels={"checkpoint": checkpoint, "epoch": epoch},
+                    )
+                    for checkpoint, epoch in (("last", epochs), ("best_validation", best))
+                ),
             ],
             "sample": [],
             "evaluate": [
-                *_scores(experiment, score, "last", epochs),
-                *_scores(experiment, score + 3, "best_validation", epochs - 1 - seed),
+                *_scores(experiment, score, "last"),
+                *_scores(experiment, score + 3, "best_validation"),
             ],
         }
 
@@ -128,7 +140,6 @@ def _record(
     metrics: list[Metric] | None = None,
     files: list[Path] | None = None,
 ) -> Record:
-    digest = experiment.training_digest if stage in ("train", "sample") else experiment.digest
     return Record(
         stage=stage,
         status=status,
@@ -137,9 +148,9 @@ def _record(
         experiment=name,
         seed=seed,
         config=experiment.model_dump(mode="json"),
-        config_digest=digest,
+        config_digest=experiment.digest,
         files={file.name: file_sha256(file) for file in files or []},
-        datasets={} if status == "data_not_available" else {"train": "a" * 64, "test": "b" * 64},
+        datasets={"train": "a" * 64, "test": "b" * 64} if status == "ok" else {},
         metrics=metrics or [],
         provenance=Provenance(
             code_digest=f"{stage}-code",
@@ -156,11 +167,9 @@ def _record(
     )
 
 
-def _scores(experiment: Experiment, value: float, checkpoint: str, epoch: int) -> list[Metric]:
+def _scores(experiment: Experiment, value: float, checkpoint: str) -> list[Metric]:
     folded = experiment.dataset in FOLDED
     labels = {"checkpoint": checkpoint, "split": "test", "protocol": "gan2014", "n_centers": 10000}
-    if checkpoint != "training_images":
-        labels["epoch"] = epoch
     if not folded:
         labels |= {"sigma": float(SIGMAS[2]), "sigma_at_grid_edge": 0}
     score = Metric(
@@ -177,7 +186,8 @@ def _scores(experiment: Experiment, value: float, checkpoint: str, epoch: int) -
             name="validation_log_likelihood",
             value=value - 400 * (np.log(sigma) - np.log(SIGMAS[2 + fold % 2])) ** 2,
             unit="nats",
-            labels={"checkpoint": checkpoint, "sigma": float(sigma), "fold": fold},
+            labels={"checkpoint": checkpoint, "sigma": float(sigma)}
+            | ({"fold": fold} if folded else {}),
         )
         for fold in folds
         for sigma in SIGMAS

@@ -1,0 +1,150 @@
+"""Curves over seeds: training as it proceeds, and the choice of the bandwidth."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ganbench.records import Metric
+from ganbench.report.style import PALETTE, new_figure
+
+Colour = tuple[float, float, float] | str
+DISCRIMINATOR, GENERATOR, SCORE = PALETTE[0], PALETTE[1], PALETTE[2]
+# Title, axis with unit, and (column of history.csv, label, colour) of each line.
+PANELS = (
+    (
+        "validation log-likelihood",
+        "nats",
+        (("validation_log_likelihood", "Parzen window", SCORE),),
+    ),
+    (
+        "losses",
+        "nats",
+        (
+            ("discriminator_loss", "discriminator", DISCRIMINATOR),
+            ("generator_loss", "generator", GENERATOR),
+        ),
+    ),
+    (
+        "mean output of D",
+        "probability",
+        (("d_real", "D(x), real", DISCRIMINATOR), ("d_fake", "D(G(z)), generated", GENERATOR)),
+    ),
+    (
+        "gradient norms",
+        "L2 norm",
+        (
+            ("discriminator_gradient_norm", "discriminator", DISCRIMINATOR),
+            ("generator_gradient_norm", "generator", GENERATOR),
+        ),
+    ),
+)
+CHOICE: dict[str, Any] = {"s": 45, "facecolors": "none", "linewidths": 1.2, "zorder": 3}
+
+
+def learning_curves_figure(
+    finished: Mapping[int, pd.DataFrame],
+    diverged: Mapping[int, pd.DataFrame],
+    title: str,
+    footer: str,
+) -> Figure:
+    """Returns validation log-likelihood, losses, D(x) and D(G(z)), and gradient norms over epochs.
+
+    Args:
+        finished: history.csv of each seed that finished, at least one.
+        diverged: history.csv of each seed that did not; drawn dotted and in no mean.
+        title: the experiment.
+        footer: seeds and commit.
+    """
+    figure = new_figure(title, footer, height=3.8)
+    panels = figure.subplots(2, 2, sharex=True).flatten()
+    for axes, (name, unit, columns) in zip(panels, PANELS, strict=True):
+        for column, label, colour in columns:
+            _seed_lines(axes, finished, column, label, colour)
+            for history in diverged.values():
+                axes.plot(history["epoch"], history[column], ":", color=colour, linewidth=0.8)
+        _mark_phases(axes, next(iter(finished.values())))
+        axes.set_title(name, loc="left")
+        axes.set_ylabel(unit)
+        axes.legend(loc="best")
+    _, _, outputs, gradients = panels
+    outputs.set(ylim=(0, 1), xlabel="epoch")
+    gradients.set(yscale="log", xlabel="epoch")
+    return figure
+
+
+def _seed_lines(
+    axes: Axes, histories: Mapping[int, pd.DataFrame], column: str, label: str, colour: Colour
+) -> None:
+    """Draws each seed thin; with two seeds or more also their mean and the range they span."""
+    curves = [history.set_index("epoch")[column].dropna() for history in histories.values()]
+    table = pd.concat(curves, axis="columns")
+    mean = table.mean(axis="columns")
+    axes.plot(mean.index, mean, color=colour, label=label, linewidth=1.4)
+    if len(curves) > 1:
+        low, high = table.min(axis="columns"), table.max(axis="columns")
+        axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(table.index, table, color=colour, linewidth=0.5, alpha=0.5)
+
+
+def _mark_phases(axes: Axes, history: pd.DataFrame) -> None:
+    """A dashed line where a later training phase begins."""
+    begins = history["phase"].diff() > 0
+    for first in history.loc[begins, "epoch"]:
+        axes.axvline(first - 0.5, color="0.5", linestyle="--", linewidth=0.8)
+
+
+def bandwidth_figure(
+    grids: Mapping[str, Sequence[Metric]], calibration: Sequence[Metric], title: str, footer: str
+) -> Figure:
+    """Returns validation log-likelihood against the bandwidth, with the grid and the choice marked.
+
+    Args:
+        grids: `validation_log_likelihood` metrics of each seed, by the name of its line; may be
+            empty.
+        calibration: the same metrics of training images taken as samples.
+        title: the experiment.
+        footer: state and commit.
+    """
+    figure = new_figure(title, footer, height=3.0)
+    axes = figure.subplots()
+    for (label, grid), colour in zip(grids.items(), _cycle(len(grids)), strict=True):
+        _bandwidth_lines(axes, grid, label, colour, "-")
+    _bandwidth_lines(axes, calibration, "training images", "black", "--")
+    sigmas = sorted({float(metric.labels["sigma"]) for metric in calibration})
+    axes.set(xscale="log", xlabel="bandwidth sigma (units of the pixels), at the grid's points")
+    axes.set_ylabel("validation log-likelihood (nats)")
+    axes.set_title("choice of the bandwidth", loc="left")
+    axes.set_xticks(sigmas, [f"{sigma:.2f}" for sigma in sigmas])
+    axes.minorticks_off()
+    axes.scatter([], [], **CHOICE, edgecolors="0.3", label="chosen")
+    axes.legend(loc="best")
+    return figure
+
+
+def _bandwidth_lines(
+    axes: Axes, grid: Sequence[Metric], label: str, colour: Colour, style: str
+) -> None:
+    """One line for each fold."""
+    points = pd.DataFrame(
+        [{"fold": 0} | metric.labels | {"value": metric.value} for metric in grid]
+    )
+    for fold, one in points.sort_values("sigma").groupby("fold"):
+        axes.plot(
+            one["sigma"],
+            one["value"],
+            style,
+            color=colour,
+            label=label if fold == 0 else None,
+            linewidth=0.9,
+            marker="o",
+            markersize=2.5,
+        )
+        best = one.loc[one["value"].idxmax()]
+        axes.scatter(best["sigma"], best["value"], edgecolors=[colour], **CHOICE)
+
+
+def _cycle(count: int) -> list[Colour]:
+    return [PALETTE[number % len(PALETTE)] for number in range(count)]

@@ -1,0 +1,73 @@
+"""How every figure looks, and how it becomes the same bytes from the same numbers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ganbench.provenance import atomic_path
+
+WIDTH = 4.6  # inches
+DPI = 200  # 920 pixels wide
+PALETTE = sns.color_palette("colorblind")
+
+STYLE: dict[Any, Any] = {
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper"),
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so it is the same everywhere
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.titlesize": 9,
+    "figure.titleweight": "bold",
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "svg.hashsalt": "ganbench",
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+}
+# Matplotlib would otherwise write the date, its version and a link.
+METADATA = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Within it, figures are made in the style of the report."""
+    with mpl.rc_context(STYLE):
+        yield
+
+
+def new_figure(title: str, footer: str, height: float) -> Figure:
+    """Returns an empty figure with its heading, and below it where it comes from.
+
+    Args:
+        title: the experiment.
+        footer: seeds, state and commit.
+        height: inches.
+    """
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure.suptitle(title, x=0.02, horizontalalignment="left")
+    figure.supxlabel(footer, x=0.02, horizontalalignment="left", fontsize=6, color="0.35")
+    return figure
+
+
+def empty_figure(title: str, footer: str, reason: str) -> Figure:
+    """Returns a figure that says why there is nothing to see."""
+    figure = new_figure(title, footer, height=1.6)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, reason, horizontalalignment="center", verticalalignment="center")
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure in the format that the name of the file says: svg or png."""
+    suffix = path.suffix.removeprefix(".")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=suffix, dpi=DPI, metadata=METADATA[suffix])
