@@ -7,7 +7,7 @@ from pathlib import Path
 from ganbench.config import load_suite
 from ganbench.provenance import atomic_path
 from ganbench.report.collect import collect
-from ganbench.report.facts import experiment_facts, provenance
+from ganbench.report.facts import captions, experiment_facts, provenance
 from ganbench.report.figures import write_figures
 from ganbench.report.rows import table_rows
 from ganbench.report.table import printed_table, write_tables
@@ -35,6 +35,7 @@ def build(suite_config: Path, results: Path, out: Path) -> None:
         "suite": {"name": suite.name, "title": suite.title},
         "rows": [asdict(row) for row in rows],
         "table": asdict(table),
+        "captions": captions(),
         "experiments": [experiment_facts(one) for one in experiments],
         "provenance": provenance(experiments),
     }

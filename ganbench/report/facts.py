@@ -1,8 +1,12 @@
 """What the paper says beside the table: recipes, runs and where the numbers come from."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import fmean
+from types import SimpleNamespace
 from typing import Any
+
+from jinja2 import StrictUndefined, Template
 
 from ganbench.config import (
     ConvolutionalMaxout,
@@ -15,9 +19,21 @@ from ganbench.config import (
 )
 from ganbench.records import Provenance
 from ganbench.report.collect import ExperimentResults, Stored
+from ganbench.report.outputs import FIGURES
 from ganbench.report.rows import CALIBRATION, seeds_status
 
 Layer = Linear | Maxout | ConvolutionalMaxout | TransposedConvolution
+RULE = SimpleNamespace(rule="report")
+
+
+def captions() -> dict[str, str]:
+    """Returns the captions of Table 1 and of the figures, filled in as Snakemake's report does."""
+    folder = Path(__file__).parent / "captions"
+    texts = {name: (folder / f"{name}.rst").read_text() for name in ("table1", *FIGURES)}
+    return {
+        name: " ".join(Template(text, undefined=StrictUndefined).render(snakemake=RULE).split())
+        for name, text in texts.items()
+    }
 
 
 def experiment_facts(results: ExperimentResults) -> dict[str, Any]:

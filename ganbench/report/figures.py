@@ -10,7 +10,7 @@ from ganbench.report.collect import ExperimentResults
 from ganbench.report.curves import bandwidth_figure, learning_curves_figure
 from ganbench.report.facts import commits
 from ganbench.report.images import interpolation_figure, samples_figure
-from ganbench.report.outputs import figure_files
+from ganbench.report.outputs import FORMATS, figure_file
 from ganbench.report.rows import CALIBRATION, seeds_status
 from ganbench.report.style import empty_figure, figure_style, save
 
@@ -30,8 +30,8 @@ def write_figures(results: ExperimentResults, folder: Path) -> None:
     with figure_style():
         for name, function in draw.items():
             figure = function(results) if results.seeds_with("ok") else _nothing(results)
-            for file in figure_files(name, results.name):
-                save(figure, folder / file)
+            for suffix in FORMATS:
+                save(figure, folder / figure_file(name, results.name, suffix))
 
 
 def _nothing(results: ExperimentResults) -> Figure:
