@@ -41,8 +41,9 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
+    names = ("images", "folds", "labs_ex")
     try:
-        return loadmat(path, variable_names=("images", "folds", "labs_ex"))
+        found = loadmat(path, variable_names=names)
     except NotImplementedError:
         raise DataError(
             f"{path}: is a MATLAB 7.3 file; save it again in version 5 or 7 (save -v7)"
@@ -52,6 +53,7 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
         raise DataError(
             f"{path}: not a whole MATLAB file ({_line(error)}); copy it again from its source"
         ) from None
+    return {name: found[name] for name in names if name in found}
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
