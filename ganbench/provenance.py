@@ -180,4 +180,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
             "free some space or choose another folder"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Asked first, because unlink fails in a folder that is none, or is read-only.
+        if os.path.exists(temporary):
+            temporary.unlink()

@@ -5,6 +5,7 @@ content. The newest two are kept, so that a damaged one has a predecessor.
 """
 
 import json
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,11 +75,9 @@ class Checkpoints:
         return None
 
     def remove(self) -> None:
-        """Deletes the run's checkpoints once its results are written."""
-        for path in self._newest_first():
-            path.unlink()
+        """Deletes the run's checkpoints, and what a killed run left of one, once it is done."""
         if self.folder.is_dir():
-            self.folder.rmdir()
+            shutil.rmtree(self.folder)
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("*-*.safetensors"), reverse=True)
