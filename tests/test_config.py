@@ -1,0 +1,465 @@
+"""Files to settings: every message, what a digest covers, and the shipped files against the paper."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+import yaml
+
+from ganbench.config import (
+    DATASETS,
+    Experiment,
+    Suite,
+    load,
+    load_experiment,
+    load_suite,
+    settings_digest,
+    suite_experiments,
+)
+from ganbench.errors import ConfigError
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+# Theory experiments have settings of their own.
+SHIPPED = sorted(
+    path for path in (CONFIGS / "experiments").glob("*.yaml") if not path.stem.startswith("theory")
+)
+SETTINGS = {
+    "title": "small",
+    "dataset": "digits",
+    "generator": {
+        "noise": "uniform",
+        "noise_dim": 4,
+        "layers": [{"kind": "linear", "units": 64, "irange": 0.05}],
+    },
+    "discriminator": {"layers": [{"kind": "linear", "units": 1, "irange": 0.005}]},
+    "training": {"batch_size": 100, "learning_rate": 0.1, "phases": [{"epochs": 3}]},
+    "evaluation": {"monitor_every": 5},
+}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a YAML file of text or settings and returns its path."""
+
+    def write_file(content: Any, name: str = "small.yaml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        return path
+
+    return write_file
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """Returns `SETTINGS` with the value at a dotted path replaced; `...` removes it."""
+    settings = yaml.safe_load(yaml.safe_dump(SETTINGS))
+    *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
+    place = settings
+    for part in parents:
+        place = place[part]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return settings
+
+
+def experiment(path: str = "title", value: Any = "small") -> Experiment:
+    return Experiment.model_validate(changed(path, value))
+
+
+def test_defaults_are_those_of_the_released_code(write: Callable[..., Path]) -> None:
+    found = load_experiment(write(SETTINGS))
+    training, discriminator = found.training, found.discriminator
+    assert (discriminator.input_keep, discriminator.hidden_keep) == (0.8, 0.5)
+    assert (training.update, training.objective) == ("simultaneous", "non_saturating")
+    assert (training.learning_rate_decay, training.learning_rate_floor) == (1.000004, 1e-6)
+    assert (training.momentum_initial, training.momentum_final) == (0.5, 0.7)
+    assert (training.momentum_epochs, training.max_column_norm) == (250, None)
+    assert training.discriminator_steps == 1
+    assert found.evaluation.protocol == "gan2014"
+    assert found.evaluation.checkpoints == ("last", "best_validation")
+    assert experiment("generator.noise_dim", ...).generator.noise_dim == 100
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "generator.noise_dims",
+            4,
+            "generator: unknown key 'noise_dims'; did you mean 'noise_dim'?",
+        ),
+        ("training.learn_rate", 1, "training: unknown key 'learn_rate'; did you mean 'learning_ra"),
+        ("qqqq", 1, "top level: unknown key 'qqqq'; remove it"),
+        ("training.batch_size", ..., "training: batch_size: is missing; add it"),
+        (
+            "training.learning_rate",
+            "1e-3",
+            "training: learning_rate: YAML reads '1e-3' as text; write it with a point and a sign "
+            "(1.0e-3)",
+        ),
+        ("training.learning_rate", "fast", "training: learning_rate: input should be a valid num"),
+        ("training.learning_rate", True, "learning_rate: input should be a valid number, got True"),
+        ("training.learning_rate", float("nan"), "learning_rate: input should be "),
+        ("training.learning_rate", float("inf"), "learning_rate: input should be "),
+        ("training.learning_rate", 0.0, "learning_rate: input should be greater than 0, got 0.0"),
+        ("training.batch_size", 0, "batch_size: input should be greater than 0, got 0; correct it"),
+        ("training.batch_size", 99.0, "batch_size: input should be a valid integer, got 99.0"),
+        ("training.momentum_initial", 1.0, "momentum_initial: input should be less than 1"),
+        ("training.momentum_epochs", 1, "momentum_epochs: input should be greater than or equal"),
+        ("training.phases", [], "training: phases: tuple should have at least 1 item"),
+        ("training.phases.0.epochs", 0, "training: phases: 0: epochs: input should be greater"),
+        ("training.discriminator_steps", 2, "'discriminator_steps' other than 1 needs update: alt"),
+        (
+            "training.phases.0.generator_front",
+            [{"kind": "linear", "units": 4, "irange": 0.1}],
+            "training: the first phase has no generator to put 'generator_front' before",
+        ),
+        ("dataset", "cifar100", "dataset: input should be 'mnist', 'cifar10',"),
+        ("generator.noise", "gaussian", "generator: noise: input should be 'uniform' or 'normal'"),
+        ("generator.layers", [], "generator: layers: tuple should have at least 1 item"),
+        ("generator.layers.0.irange", ..., "give exactly one of 'irange' and 'sparse_weights'"),
+        ("generator.layers.0.sparse_weights", 3, "give exactly one of 'irange' and 'sparse_weig"),
+        ("generator.layers.0.bias", "marginal", "generator: layers: 0: linear: bias"),
+        ("generator.layers.0.kind", "maxout", "generator: layers: 0: input tag 'maxout' found"),
+        ("discriminator.input_keep", 0.0, "discriminator: input_keep: input should be greater"),
+        ("discriminator.hidden_keep", 1.5, "discriminator: hidden_keep: input should be less"),
+        ("evaluation.protocol", "mine", "evaluation: protocol: input should be 'gan2014'"),
+        ("evaluation.checkpoints", [], "evaluation: checkpoints: tuple should have at least 1"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_file_and_key(
+    write: Callable[..., Path], path: str, value: Any, message: str
+) -> None:
+    file = write(changed(path, value))
+    with pytest.raises(ConfigError) as error:
+        load_experiment(file)
+    assert str(error.value).startswith(f"{file}: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("title: a\ntitle: b\n", "key 'title' is given twice in the mapping at line 1"),
+        ("training:\n  a: 1\n  a: 2\n", "key 'a' is given twice in the mapping at line 2"),
+        ("title: [", "is not valid YAML: while parsing a flow node"),
+        ("- title\n", "should be a mapping of keys, got list; see configs/"),
+        ("", "should be a mapping of keys, got NoneType; see configs/"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(
+    write: Callable[..., Path], text: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match="small.yaml: ") as error:
+        load_experiment(write(text))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none.yaml: cannot be read \(No such file.*give the pa"):
+        load_experiment(tmp_path / "none.yaml")
+
+
+def test_an_extending_file_changes_only_what_it_says(write: Callable[..., Path]) -> None:
+    write(SETTINGS, "base.yaml")
+    write({"extends": "base.yaml", "training": {"batch_size": 7}}, "middle.yaml")
+    layers = [{"kind": "linear", "units": 9, "irange": 1.0}] * 2
+    found = load_experiment(
+        write({"extends": "../middle.yaml", "generator": {"layers": layers}}, "sub/top.yaml")
+    )
+    assert found.training.batch_size == 7
+    assert found.training.learning_rate == 0.1
+    assert found.generator.noise_dim == 4
+    # Lists are replaced, not joined.
+    assert [layer.units for layer in found.generator.layers] == [9, 9]
+
+
+def test_an_extending_file_can_take_a_value_away(write: Callable[..., Path]) -> None:
+    write(SETTINGS | {"paper_column": "TFD"}, "base.yaml")
+    assert load_experiment(write({"extends": "base.yaml"}, "kept.yaml")).paper_column == "TFD"
+    found = load_experiment(write({"extends": "base.yaml", "paper_column": None}, "top.yaml"))
+    assert found.paper_column is None
+
+
+def test_files_that_extend_each_other_are_refused(write: Callable[..., Path]) -> None:
+    write({"extends": "second.yaml"}, "first.yaml")
+    path = write({"extends": "first.yaml"}, "second.yaml")
+    with pytest.raises(ConfigError, match=r"second.yaml: extends: extends itself; remove one"):
+        load_experiment(path)
+
+
+def test_a_missing_base_is_named(write: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere.yaml: cannot be read"):
+        load_experiment(write({"extends": "nowhere.yaml"}))
+
+
+def test_settings_cannot_change_after_loading() -> None:
+    found = experiment()
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        found.training.batch_size = 1
+    with pytest.raises(TypeError):
+        found.generator.layers[0] = found.generator.layers[0]
+
+
+SCIENTIFIC = [
+    ("paper_column", "MNIST"),
+    ("dataset", "patches_grey"),
+    ("preprocessing", "global_contrast"),
+    ("generator.noise", "normal"),
+    ("generator.noise_dim", 5),
+    ("generator.layers.0.units", 65),
+    ("generator.layers.0.activation", "sigmoid"),
+    ("generator.layers.0.irange", 0.06),
+    ("generator.layers.0.bias", "marginals"),
+    ("discriminator.layers.0.irange", 0.006),
+    ("discriminator.input_keep", 0.7),
+    ("discriminator.hidden_keep", 0.7),
+    ("training.update", "alternating"),
+    ("training.objective", "minimax"),
+    ("training.batch_size", 101),
+    ("training.learning_rate", 0.2),
+    ("training.learning_rate_decay", 1.5),
+    ("training.learning_rate_floor", 0.01),
+    ("training.momentum_initial", 0.4),
+    ("training.momentum_final", 0.8),
+    ("training.momentum_epochs", 249),
+    ("training.max_column_norm", 1.0),
+    ("training.phases.0.epochs", 4),
+    ("evaluation.monitor_every", 6),
+    ("evaluation.checkpoints", ["last"]),
+]
+# Settings of SCIENTIFIC that change which numbers are shown, but neither weights nor history.
+NOT_TRAINING = {"paper_column", "evaluation.checkpoints"}
+
+
+@pytest.mark.parametrize(("path", "value"), SCIENTIFIC)
+def test_every_scientific_setting_changes_the_digests(path: str, value: Any) -> None:
+    before, after = experiment(), experiment(path, value)
+    assert after.digest != before.digest
+    assert (after.training_digest == before.training_digest) == (path in NOT_TRAINING)
+
+
+@pytest.mark.parametrize(("path", "value"), [("title", "a"), ("note", "b"), ("figure", "2a")])
+def test_words_change_no_digest(path: str, value: str) -> None:
+    before, after = experiment(), experiment(path, value)
+    assert after.digest == before.digest
+    assert after.training_digest == before.training_digest
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
+    assert settings_digest({"a": 1, "b": [1.5]}) == settings_digest({"b": [1.5], "a": 1})
+    assert settings_digest({"a": 1}) != settings_digest({"a": 2})
+
+
+def test_a_spelled_out_default_is_the_same_experiment() -> None:
+    assert experiment("training.momentum_initial", 0.5).digest == experiment().digest
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_experiment_loads(path: Path) -> None:
+    assert load_experiment(path).dataset in DATASETS
+
+
+def linear(units: int, activation: str = "linear", irange: float = 0.05, bias: Any = 0.0) -> tuple:
+    return ("linear", units, activation, irange, None, bias)
+
+
+def sparse(units: int, activation: str, weights: int, bias: Any) -> tuple:
+    return ("linear", units, activation, None, weights, bias)
+
+
+def maxout(units: int) -> tuple:
+    return ("maxout", units, 5, 0.005)
+
+
+def convolution(channels: int, kernel: int, padding: int, pool: int) -> tuple:
+    return ("convolutional_maxout", channels, 2, kernel, padding, pool, 2, 0.005)
+
+
+LOGIT = linear(1, "linear", 0.005)
+# The table of the networks in the reference, row by row; layers in the order of their fields.
+PAPER = {
+    "mnist": {
+        "dataset": ("mnist", "unit_interval"),
+        "noise": ("uniform", 100),
+        "generator": [
+            linear(1200, "relu"),
+            linear(1200, "relu"),
+            linear(784, "sigmoid", 0.05, "marginals"),
+        ],
+        "discriminator": [maxout(240), maxout(240), LOGIT],
+        "optimiser": (100, 0.1, None),
+        "shown": ("MNIST", "2a"),
+    },
+    "tfd": {
+        "dataset": ("tfd", "unit_interval"),
+        "noise": ("normal", 100),
+        "generator": [
+            linear(8000, "relu"),
+            linear(8000, "sigmoid", 0.05, -2.0),
+            sparse(2304, "sigmoid", 100, "marginals"),
+        ],
+        "discriminator": [maxout(1200), maxout(1200), LOGIT],
+        "optimiser": (100, 0.05, 1.9365),
+        "shown": ("TFD", "2b"),
+    },
+    "cifar10_fc": {
+        "dataset": ("cifar10", "global_contrast"),
+        "noise": ("normal", 100),
+        "generator": [
+            linear(8000, "relu"),
+            linear(8000, "sigmoid"),
+            linear(3072, "linear", 0.5),
+        ],
+        "discriminator": [maxout(1600), maxout(1600), LOGIT],
+        "optimiser": (100, 0.025, None),
+        "shown": (None, "2c"),
+    },
+    "cifar10_conv": {
+        "dataset": ("cifar10", "global_contrast"),
+        "noise": ("normal", 100),
+        "generator": [
+            linear(8000, "relu"),
+            linear(8000, "sigmoid"),
+            ("transposed_convolution", 80, 10, 5, 3, 0.05),
+        ],
+        "discriminator": [
+            convolution(32, 8, 4, 4),
+            convolution(32, 8, 3, 4),
+            convolution(192, 5, 3, 2),
+            maxout(500),
+            LOGIT,
+        ],
+        "optimiser": (128, 0.004, None),
+        "shown": (None, "2d"),
+    },
+}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_recipes(name: str) -> None:
+    found, paper = load_experiment(CONFIGS / "experiments" / f"{name}.yaml"), PAPER[name]
+    training = found.training
+    layers = {
+        "generator": [tuple(dict(layer).values()) for layer in found.generator.layers],
+        "discriminator": [tuple(dict(layer).values()) for layer in found.discriminator.layers],
+    }
+    assert (found.dataset, found.preprocessing) == paper["dataset"]
+    assert (found.generator.noise, found.generator.noise_dim) == paper["noise"]
+    assert layers["generator"] == paper["generator"]
+    assert layers["discriminator"] == paper["discriminator"]
+    assert (found.discriminator.input_keep, found.discriminator.hidden_keep) == (0.8, 0.5)
+    optimiser = (training.batch_size, training.learning_rate, training.max_column_norm)
+    assert optimiser == paper["optimiser"]
+    assert (training.update, training.objective) == ("simultaneous", "non_saturating")
+    assert (training.learning_rate_decay, training.learning_rate_floor) == (1.000004, 1e-6)
+    assert (training.momentum_initial, training.momentum_final) == (0.5, 0.7)
+    assert training.momentum_epochs == 250
+    assert (found.paper_column, found.figure) == paper["shown"]
+
+
+def test_tfd_has_two_phases_and_the_others_one() -> None:
+    first, second = load_experiment(CONFIGS / "experiments/tfd.yaml").training.phases
+    assert (first.epochs, first.generator_front, second.epochs) == (50, (), 22)
+    assert [tuple(dict(layer).values()) for layer in second.generator_front] == [
+        linear(8000, "relu"),
+        linear(100, "sigmoid", 0.05, -2.0),
+    ]
+    for name in PAPER.keys() - {"tfd"}:
+        training = load_experiment(CONFIGS / f"experiments/{name}.yaml").training
+        assert len(training.phases) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "differs"),
+    [
+        ("mnist_normal", "mnist", {"generator": {"noise": "normal"}}),
+        ("mnist_25_epochs", "mnist", {"training": {"phases": 25}}),
+        ("faces48", "tfd", {"dataset": "faces48", "paper_column": None}),
+    ],
+)
+def test_variants_differ_in_nothing_else(name: str, base: str, differs: dict[str, Any]) -> None:
+    """A variant's settings become its base's once the stated difference is undone."""
+    found = load_experiment(CONFIGS / f"experiments/{name}.yaml").model_dump(mode="json")
+    plain = load_experiment(CONFIGS / f"experiments/{base}.yaml").model_dump(mode="json")
+    for key in ("title", "note", "figure"):
+        del found[key], plain[key]
+    if name == "mnist_normal":
+        assert found["generator"].pop("noise") == differs["generator"]["noise"]
+        assert plain["generator"].pop("noise") == "uniform"
+    elif name == "mnist_25_epochs":
+        assert found["training"]["phases"][0].pop("epochs") == differs["training"]["phases"]
+        assert plain["training"]["phases"][0].pop("epochs") == 300
+    else:
+        for key, value in differs.items():
+            assert found.pop(key) == value
+            assert plain.pop(key) != value
+    assert found == plain
+
+
+def test_a_stand_in_is_never_compared_with_the_paper() -> None:
+    for path in SHIPPED:
+        found = load_experiment(path)
+        if found.paper_column:
+            assert found.dataset == found.paper_column.lower()
+        if found.figure:
+            assert found.dataset in ("mnist", "tfd", "cifar10")
+
+
+SUITE = {
+    "name": "tiny",
+    "title": "Tiny",
+    "experiments": [{"config": "small.yaml", "seeds": [0, 2]}],
+}
+
+
+def test_a_suite_yields_its_experiments(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config, suite = write(SETTINGS), write(SUITE, "suite.yaml")
+    ((name, path, found, seeds),) = suite_experiments(suite)
+    assert (name, path, found.title, seeds) == ("small", config, "small", (0, 2))
+    # Paths in the working directory are relative: they appear in commands and messages.
+    monkeypatch.chdir(tmp_path)
+    assert next(suite_experiments(suite))[1] == Path("small.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "Tiny Suite"}, "name: string should match pattern"),
+        ({"experiments": SUITE["experiments"] * 2}, "'small' is listed twice; list its seeds once"),
+        (
+            {"experiments": [{"config": "small.yaml", "seeds": [1, 1]}]},
+            "small.yaml: seeds: got [1, 1]; give each seed once",
+        ),
+        (
+            {"experiments": [{"config": "small.yaml", "seeds": [-1]}]},
+            "experiments: 0: seeds: 0: input should be greater than or equal to 0, got -1",
+        ),
+        ({"experiments": [{"config": "small.yaml", "seeds": []}]}, "seeds: tuple should have at"),
+    ],
+)
+def test_a_wrong_suite_is_refused(
+    write: Callable[..., Path], change: dict[str, Any], message: str
+) -> None:
+    path = write(SUITE | change, "suite.yaml")
+    with pytest.raises(ConfigError) as error:
+        load_suite(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "suites").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_shipped_suite_loads_with_its_experiments(path: Path) -> None:
+    assert load(Suite, path).name == path.stem
+    for name, config, found, seeds in suite_experiments(path):
+        assert name == config.stem
+        assert found.title
+        assert seeds
