@@ -1,4 +1,4 @@
-"""Files to settings: every message, what a digest covers, and the shipped files against the paper."""
+"""Files to settings: every message, what a digest covers, and the recipes against the paper."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -155,7 +155,7 @@ def test_a_wrong_setting_is_named_with_file_and_key(
 def test_a_file_that_is_no_mapping_is_refused(
     write: Callable[..., Path], text: str, message: str
 ) -> None:
-    with pytest.raises(ConfigError, match="small.yaml: ") as error:
+    with pytest.raises(ConfigError, match=r"small\.yaml: ") as error:
         load_experiment(write(text))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
