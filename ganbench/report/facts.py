@@ -20,7 +20,7 @@ from ganbench.config import (
 from ganbench.records import Provenance
 from ganbench.report.collect import ExperimentResults, Stored
 from ganbench.report.outputs import FIGURES
-from ganbench.report.rows import CALIBRATION, seeds_status
+from ganbench.report.rows import seeds_status
 
 Layer = Linear | Maxout | ConvolutionalMaxout | TransposedConvolution
 RULE = SimpleNamespace(rule="report")
@@ -106,15 +106,16 @@ def _runs(results: ExperimentResults) -> dict[str, float]:
 
 
 def _protocol(results: ExperimentResults) -> dict[str, Any]:
-    """Number of centres and the bandwidth grid, as the calibration used them."""
-    calibrate = results.calibrate
-    if calibrate.record.status != "ok":
+    """How the shown seed was scored: numbers of centres and validation images, bandwidth grid."""
+    if results.shown_seed is None:
         return {}
-    score = calibrate.metric("log_likelihood", checkpoint=CALIBRATION, split="test")
-    grid = calibrate.metrics("validation_log_likelihood", checkpoint=CALIBRATION)
+    evaluate = results.stages["evaluate"][results.shown_seed]
+    checkpoint = results.experiment.evaluation.checkpoints[0]
+    grid = evaluate.metrics("validation_log_likelihood", checkpoint=checkpoint)
     return {
-        "name": score.labels["protocol"],
-        "n_centers": score.labels["n_centers"],
+        "name": grid[0].labels["protocol"],
+        "n_centers": grid[0].labels["n_centers"],
+        "n_validation": grid[0].n,
         "sigmas": sorted({metric.labels["sigma"] for metric in grid}),
     }
 

@@ -186,7 +186,13 @@ def _scores(experiment: Experiment, value: float, checkpoint: str) -> list[Metri
             name="validation_log_likelihood",
             value=value - 400 * (np.log(sigma) - np.log(SIGMAS[2 + fold % 2])) ** 2,
             unit="nats",
-            labels={"checkpoint": checkpoint, "sigma": float(sigma)}
+            n=1000,
+            labels={
+                "checkpoint": checkpoint,
+                "protocol": "gan2014",
+                "n_centers": 10000,
+                "sigma": float(sigma),
+            }
             | ({"fold": fold} if folded else {}),
         )
         for fold in folds

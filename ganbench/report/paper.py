@@ -1,0 +1,50 @@
+"""The paper of a suite: typst source, report.json and figures to a PDF."""
+
+import json
+import re
+from pathlib import Path
+
+import typst
+
+from ganbench.errors import GanbenchError
+from ganbench.provenance import atomic_path
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "paper" / "main.typ"
+HEADING = re.compile(r"^#+\s*(D\d+)\W+(.+?)\.?\s*$", re.MULTILINE)
+
+
+def build_paper(report_json: Path, out: Path, deviations_file: Path | None = None) -> None:
+    """Writes a paper of two to four pages; the same report gives the same bytes.
+
+    Args:
+        report_json: what `build` wrote, with the figures beside it.
+        out: the PDF.
+        deviations_file: DEVIATIONS.md of the source tree, if None.
+
+    Raises:
+        GanbenchError: the source tree's files are not there, or the report is not.
+    """
+    deviations_file = deviations_file or ROOT / "DEVIATIONS.md"
+    for path in (SOURCE, report_json, deviations_file):
+        if not path.is_file():
+            raise GanbenchError(
+                f"{path}: is missing; run 'ganbench report' first, in a checkout of the source"
+            )
+    compiler = typst.Compiler(
+        input=str(SOURCE),
+        root="/",  # report and source may lie anywhere
+        ignore_system_fonts=True,  # typst brings its own, the same everywhere
+        sys_inputs={
+            "report": str(report_json.resolve()),
+            "figures": str(report_json.resolve().parent),
+            "deviations": json.dumps(deviations(deviations_file)),
+        },
+    )
+    with atomic_path(out) as temporary:
+        compiler.compile(output=str(temporary), format="pdf")
+
+
+def deviations(path: Path) -> list[tuple[str, str]]:
+    """Returns id and title of each deviation: headings such as `## D1. Noise is normal`."""
+    return HEADING.findall(path.read_text())
