@@ -1,22 +1,25 @@
-"""The verb `fetch`: a data set on disk, verified, and a record of what its splits are."""
+"""The data directory, and how the published files get there."""
 
 import os
-import sys
-import time
-from datetime import UTC, datetime
+import tarfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pooch
+import requests
 
-from ganbench.config import load_experiment, settings_digest
-from ganbench.data.datasets import Dataset, load, named_splits, split_digests
-from ganbench.data.download import fetch
-from ganbench.data.registry import file_paths
-from ganbench.errors import DataNotAvailableError
-from ganbench.provenance import code_digest, device_name, git_state, versions
-from ganbench.records import Metric, Provenance, Record, Status
-
-__all__ = ["available", "data_directory", "fetch", "fetch_record"]
+from ganbench.data.registry import (
+    CIFAR10_ARCHIVE,
+    CIFAR10_ARCHIVE_NAME,
+    FILES,
+    MIRRORS,
+    DataFile,
+    file_paths,
+    supplied,
+    verified,
+)
+from ganbench.errors import DataError, DataNotAvailableError
+from ganbench.provenance import atomic_path
 
 
 def data_directory(flag: Path | None) -> Path:
@@ -30,71 +33,102 @@ def available(name: str, data_dir: Path) -> bool:
     return all(path.is_file() for path in file_paths(name, data_dir))
 
 
-def fetch_record(
-    config_path: Path, out: Path, suite: str, data_dir: Path, in_workflow: bool
-) -> Record:
-    """Fetches an experiment's data set and writes the sizes and digests of its splits.
+def fetch(name: str, data_dir: Path, progress: bool = True) -> None:
+    """Downloads the files of a data set that are missing, and verifies those that are there.
+
+    Files that are complete are never fetched again, so that a second run resumes the first.
 
     Args:
-        config_path: the experiment file.
-        out: the record to write.
-        suite: its name.
+        name: a data set of `ganbench.config.DATASETS`; some ship inside packages and need nothing.
         data_dir: the data directory.
-        in_workflow: whether data that is not to be had becomes a record with that status.
+        progress: whether to draw a progress bar on stderr.
 
     Raises:
-        DataNotAvailableError: the data is not to be had, and `in_workflow` is false.
-        DataError: a file is not what it should be.
+        DataNotAvailableError: no mirror can be reached, or the file is one its user must supply.
+        DataError: a file is there but is not the published one, or the folder cannot be written.
     """
-    name = load_experiment(config_path).dataset
-    start = time.monotonic()
-    started_at = datetime.now(UTC)
-    status: Status = "ok"
-    message = ""
-    dataset = None
+    if name == "mnist":
+        for path in file_paths(name, data_dir):
+            _fetch_file(path, FILES[name][path.name], MIRRORS[name], progress)
+    elif name == "cifar10":
+        _fetch_cifar10(data_dir, progress)
+    elif file_paths(name, data_dir):
+        supplied(name, data_dir)
+
+
+def _fetch_cifar10(data_dir: Path, progress: bool) -> None:
+    paths = file_paths("cifar10", data_dir)
+    missing = {path.name: path for path in paths if not path.exists()}
+    if missing:
+        archive = data_dir / "cifar10" / CIFAR10_ARCHIVE_NAME
+        _fetch_file(archive, CIFAR10_ARCHIVE, MIRRORS["cifar10"], progress)
+        _extract(archive, missing)
+    for path in paths:
+        verified(path, FILES["cifar10"][path.name])
+
+
+def _fetch_file(path: Path, expected: DataFile, mirrors: tuple[str, ...], progress: bool) -> None:
+    if not path.exists():
+        _make_folder(path.parent)
+        _download(path, expected, mirrors, progress)
+    verified(path, expected)
+
+
+def _make_folder(folder: Path) -> None:
     try:
-        fetch(name, data_dir, progress=sys.stderr.isatty())
-        dataset = load(name, data_dir)
-    except DataNotAvailableError as error:
-        if not in_workflow:
-            raise
-        status, message = "data_not_available", str(error)
-    config = {"dataset": name}
-    record = Record(
-        stage="fetch",
-        status=status,
-        message=message,
-        suite=suite,
-        experiment=name,
-        config=config,
-        config_digest=settings_digest(config),
-        datasets=split_digests(dataset) if dataset else {},
-        metrics=_sizes(dataset) if dataset else [],
-        provenance=_provenance(started_at, time.monotonic() - start),
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(folder, error) from None
+
+
+def _download(path: Path, expected: DataFile, mirrors: tuple[str, ...], progress: bool) -> None:
+    """Tries one mirror after the other; only a whole, verified file gets the name `path`."""
+    failures = []
+    for mirror in mirrors:
+        try:
+            pooch.retrieve(
+                mirror + path.name,
+                known_hash=f"sha256:{expected.sha256}",
+                fname=path.name,
+                path=path.parent,
+                progressbar=progress,
+            )
+            return
+        except requests.RequestException as error:
+            failures.append(f"{urlsplit(mirror).netloc}: {_reason(error)}")
+        except OSError as error:
+            raise _not_writable(path.parent, error) from None
+        except ValueError:
+            failures.append(f"{urlsplit(mirror).netloc}: served another file (wrong sha256)")
+    raise DataNotAvailableError(
+        f"{path}: cannot be downloaded ({'; '.join(failures)}); check the network, or put the file "
+        "there by hand"
     )
-    record.write(out)
-    return record
 
 
-def _sizes(dataset: Dataset) -> list[Metric]:
-    return [
-        Metric(name="images", value=len(images), unit="1", labels={"split": split})
-        for split, images in named_splits(dataset)
-    ]
+def _reason(error: requests.RequestException) -> str:
+    """A few words: the full text of a refused connection is a paragraph."""
+    if error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    return "timed out" if isinstance(error, requests.Timeout) else "no connection"
 
 
-def _provenance(started_at: datetime, wall_time_s: float) -> Provenance:
-    """Nothing is computed here, so torch is neither imported nor asked for its threads."""
-    commit, dirty = git_state()
-    return Provenance(
-        code_digest=code_digest("fetch"),
-        git_commit=commit,
-        git_dirty=dirty,
-        versions=versions(),
-        device=device_name("cpu"),
-        threads=0,
-        impl="none",
-        precision="uint8",
-        started_at=started_at.isoformat(timespec="seconds"),
-        wall_time_s=wall_time_s,
+def _not_writable(folder: Path, error: OSError) -> DataError:
+    # Pooch's own PermissionError is a paragraph without strerror.
+    reason = error.strerror or type(error).__name__
+    return DataError(
+        f"{folder}: cannot be written ({reason}); choose another data directory by --data-dir or "
+        "GANBENCH_DATA"
     )
+
+
+def _extract(archive: Path, wanted: dict[str, Path]) -> None:
+    """Writes the wanted members of the archive by our own names, whatever paths it has in it."""
+    with tarfile.open(archive, "r:gz") as tar:
+        for member in tar:
+            path = wanted.get(Path(member.name).name)
+            content = tar.extractfile(member) if path is not None and member.isfile() else None
+            if path is None or content is None:
+                continue
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(content.read())

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+Scaling = Literal["unit_interval", "global_contrast"]
 CONTRAST_NORM = 55.0
 # Images whose centred norm is below this are constant: they are left at 0.
 SMALLEST_NORM = 1e-8
@@ -14,7 +15,7 @@ SMALLEST_NORM = 1e-8
 def preprocess(
     images: UInt8[Tensor, "n c h w"],
     scale: float,
-    kind: Literal["unit_interval", "global_contrast"],
+    kind: Scaling,
 ) -> Float32[Tensor, "n c h w"]:
     """Scales raw pixels.
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ganbench.data.preprocessing import preprocess
+from ganbench.data.preprocessing import Scaling, preprocess
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Images:
 
     raw: UInt8[Tensor, "n c h w"]
     scale: float
-    preprocessing: str
+    preprocessing: Scaling
 
     def __len__(self) -> int:
         return len(self.raw)

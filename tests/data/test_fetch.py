@@ -1,117 +1,274 @@
+"""Downloads from servers on this machine; the crafted files are published by the registry."""
+
+import tarfile
+from collections.abc import Iterator
+from contextlib import closing
+from io import BytesIO
 from pathlib import Path
+from socket import socket
 
 import pooch
 import pytest
-import yaml
 
-from ganbench.config import settings_digest
-from ganbench.data import digits
-from ganbench.data.datasets import split_digests
-from ganbench.data.fetch import available, data_directory, fetch_record
+from ganbench.data import registry
+from ganbench.data.fetch import fetch
 from ganbench.errors import DataError, DataNotAvailableError
-from ganbench.provenance import code_digest
-from ganbench.records import read_record
 
-EXPERIMENT = {
-    "title": "Test",
-    "dataset": "digits",
-    "generator": {
-        "noise": "uniform",
-        "layers": [{"kind": "linear", "units": 64, "activation": "sigmoid", "irange": 0.05}],
-    },
-    "discriminator": {"layers": [{"kind": "linear", "units": 1, "irange": 0.005}]},
-    "training": {"batch_size": 10, "learning_rate": 0.1, "phases": [{"epochs": 1}]},
-    "evaluation": {"monitor_every": 1},
-}
+from .conftest import described
+from .mirror import Mirror, serving
+
+MNIST = {name: f"content of {name}".encode() for name in registry.FILES["mnist"]}
+CIFAR10 = {name: f"content of {name}".encode() for name in registry.FILES["cifar10"]}
 
 
-def experiment(tmp_path, dataset: str) -> Path:
-    path = tmp_path / "experiment.yaml"
-    path.write_text(yaml.safe_dump(EXPERIMENT | {"dataset": dataset}))
-    return path
+@pytest.fixture
+def mirrors(monkeypatch) -> Iterator[tuple[Mirror, Mirror]]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving() as first, serving() as second:
+        for name in registry.MIRRORS:
+            monkeypatch.setitem(registry.MIRRORS, name, (first.url, second.url))
+        yield first, second
 
 
-def test_the_flag_goes_before_the_environment(monkeypatch):
-    monkeypatch.setenv("GANBENCH_DATA", "/from/environment")
-    assert data_directory(Path("/from/flag")) == Path("/from/flag")
-    assert data_directory(None) == Path("/from/environment")
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """MNIST's and CIFAR-10's files are a few bytes each."""
+    for dataset, files in (("mnist", MNIST), ("cifar10", CIFAR10)):
+        for name, content in files.items():
+            path = tmp_path / name
+            path.write_bytes(content)
+            monkeypatch.setitem(registry.FILES[dataset], name, described(path))
 
 
-@pytest.mark.parametrize("value", [None, ""])
-def test_the_default_is_the_cache_of_the_user(monkeypatch, value):
-    monkeypatch.delenv("GANBENCH_DATA", raising=False)
-    if value is not None:
-        monkeypatch.setenv("GANBENCH_DATA", value)
-    assert data_directory(None) == Path(pooch.os_cache("ganbench"))
+pytestmark = pytest.mark.usefixtures("published")
 
 
-def test_the_home_folder_may_be_abbreviated(monkeypatch):
-    monkeypatch.setenv("GANBENCH_DATA", "~/data")
-    assert data_directory(None) == Path.home() / "data"
+def closed_port() -> int:
+    with closing(socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
-def test_available(tmp_path):
-    assert available("digits", tmp_path)
-    assert available("patches_grey", tmp_path)
-    assert not available("faces48", tmp_path)
-    assert not available("mnist", tmp_path)
-    (tmp_path / "faces48").mkdir()
-    (tmp_path / "faces48" / "faces48.npz").touch()
-    assert available("faces48", tmp_path)
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_all_files_make_a_data_set_available(tmp_path):
-    names = [f"data_batch_{number}.bin" for number in range(1, 6)]
-    (tmp_path / "cifar10").mkdir()
-    for name in names:
-        (tmp_path / "cifar10" / name).touch()
-    assert not available("cifar10", tmp_path)
-    (tmp_path / "cifar10" / "test_batch.bin").touch()
-    assert available("cifar10", tmp_path)
+def fill(folder: Path, files: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
 
 
-def test_the_record_tells_sizes_and_digests(tmp_path):
-    out = tmp_path / "records" / "digits.json"
-    record = fetch_record(experiment(tmp_path, "digits"), out, "demo", tmp_path, in_workflow=True)
-    assert record == read_record(out)
-    assert (record.stage, record.status, record.message) == ("fetch", "ok", "")
-    assert (record.suite, record.experiment, record.seed) == ("demo", "digits", None)
-    assert record.config == {"dataset": "digits"}
-    assert record.config_digest == settings_digest({"dataset": "digits"})
-    sizes = {metric.labels["split"]: metric.value for metric in record.metrics}
-    assert sizes == {"train": 1200, "validation": 297, "test": 300}
-    assert {(metric.name, metric.unit) for metric in record.metrics} == {("images", "1")}
-    assert record.datasets == split_digests(digits.load())
-    provenance = record.provenance
-    assert provenance.code_digest == code_digest("fetch")
-    assert (provenance.threads, provenance.impl, provenance.precision) == (0, "none", "uint8")
-    assert provenance.wall_time_s >= 0
+def test_missing_files_are_downloaded(tmp_path, mirrors):
+    mirrors[0].files = MNIST
+    fetch("mnist", tmp_path / "data")
+    assert content(tmp_path / "data" / "mnist") == MNIST
+    assert mirrors[1].asked == []
 
 
-def test_missing_data_is_a_record_in_the_workflow(tmp_path):
-    out = tmp_path / "tfd.json"
-    data_dir = tmp_path / "data"
-    record = fetch_record(experiment(tmp_path, "tfd"), out, "paper", data_dir, in_workflow=True)
-    assert record == read_record(out)
-    assert record.status == "data_not_available"
-    path = data_dir / "tfd" / "TFD_48x48.mat"
-    assert record.message.startswith(f"{path}: is missing and cannot be downloaded; ask ")
-    assert record.metrics == []
-    assert record.datasets == {}
+def test_complete_files_are_never_fetched_again(tmp_path, mirrors, monkeypatch):
+    fill(tmp_path / "data" / "mnist", MNIST)
+
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    # Not even the folder is touched: a shared data directory may be read-only.
+    monkeypatch.setattr(Path, "mkdir", denied)
+    fetch("mnist", tmp_path / "data")
+    assert mirrors[0].asked == mirrors[1].asked == []
 
 
-def test_missing_data_is_an_error_by_hand(tmp_path):
-    out = tmp_path / "tfd.json"
-    with pytest.raises(DataNotAvailableError, match="is missing and cannot be downloaded"):
-        fetch_record(experiment(tmp_path, "tfd"), out, "paper", tmp_path, in_workflow=False)
-    assert not out.exists()
+def test_a_second_run_fetches_only_what_is_missing(tmp_path, mirrors):
+    present = list(MNIST)[:2]
+    mirrors[0].files = {name: MNIST[name] for name in present}
+    with pytest.raises(DataNotAvailableError, match=r"t10k-images-idx3-ubyte\.gz: cannot be"):
+        fetch("mnist", tmp_path / "data")
+    assert content(tmp_path / "data" / "mnist") == mirrors[0].files
+    mirrors[0].files = MNIST
+    mirrors[0].asked.clear()
+    fetch("mnist", tmp_path / "data")
+    assert mirrors[0].asked == list(MNIST)[2:]
 
 
-def test_bad_data_is_an_error_in_the_workflow_too(tmp_path):
-    path = tmp_path / "faces48" / "faces48.npz"
-    path.parent.mkdir()
-    path.write_bytes(b"no archive")
-    out = tmp_path / "faces48.json"
-    with pytest.raises(DataError, match=r"not a whole \.npz file"):
-        fetch_record(experiment(tmp_path, "faces48"), out, "paper", tmp_path, in_workflow=True)
-    assert not out.exists()
+def test_the_next_mirror_serves_what_one_does_not_have(tmp_path, mirrors):
+    mirrors[1].files = MNIST
+    fetch("mnist", tmp_path / "data")
+    assert mirrors[0].asked == mirrors[1].asked == list(MNIST)
+
+
+def test_a_mirror_that_serves_another_file_is_passed_over(tmp_path, mirrors):
+    mirrors[0].files = dict.fromkeys(MNIST, b"please log in to this network")
+    mirrors[1].files = MNIST
+    fetch("mnist", tmp_path / "data")
+    assert content(tmp_path / "data" / "mnist") == MNIST
+
+
+def test_a_download_that_breaks_off_leaves_nothing(tmp_path, mirrors):
+    mirrors[0].files = MNIST
+    mirrors[0].cut = set(MNIST)
+    with pytest.raises(DataNotAvailableError, match=r"no connection; 127\.0\.0\.1:\d+: HTTP 404"):
+        fetch("mnist", tmp_path / "data")
+    assert content(tmp_path / "data" / "mnist") == {}
+
+
+def test_every_mirror_is_named_when_none_serves(tmp_path, mirrors):
+    mirrors[0].files = dict.fromkeys(MNIST, b"another file")
+    path = tmp_path / "data" / "mnist" / "train-images-idx3-ubyte.gz"
+    with pytest.raises(DataNotAvailableError) as caught:
+        fetch("mnist", tmp_path / "data")
+    first, second = (f"127.0.0.1:{mirror.server_port}" for mirror in mirrors)
+    assert str(caught.value) == (
+        f"{path}: cannot be downloaded ({first}: served another file (wrong sha256); "
+        f"{second}: HTTP 404); check the network, or put the file there by hand"
+    )
+
+
+def test_no_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    port = closed_port()
+    monkeypatch.setitem(registry.MIRRORS, "mnist", (f"http://127.0.0.1:{port}/",))
+    path = tmp_path / "data" / "mnist" / "train-images-idx3-ubyte.gz"
+    with pytest.raises(DataNotAvailableError) as caught:
+        fetch("mnist", tmp_path / "data")
+    assert str(caught.value) == (
+        f"{path}: cannot be downloaded (127.0.0.1:{port}: no connection); "
+        "check the network, or put the file there by hand"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"), [(b"t" * 100, "wrong checksum, got sha256 "), (b"", "truncated, got 0 ")]
+)
+def test_a_wrong_file_is_named_and_never_overwritten(tmp_path, mirrors, wrong, problem):
+    mirrors[0].files = MNIST
+    name = "t10k-labels-idx1-ubyte.gz"
+    fill(tmp_path / "data" / "mnist", MNIST | {name: wrong})
+    path = tmp_path / "data" / "mnist" / name
+    with pytest.raises(DataError) as caught:
+        fetch("mnist", tmp_path / "data")
+    assert str(caught.value).startswith(f"{path}: {problem}")
+    assert str(caught.value).endswith("; delete it and run 'ganbench fetch'")
+    assert path.read_bytes() == wrong
+    assert mirrors[0].asked == []
+
+
+def test_a_data_directory_that_cannot_be_made(tmp_path, mirrors):
+    (tmp_path / "data").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        fetch("mnist", tmp_path / "data")
+    assert str(caught.value) == (
+        f"{tmp_path / 'data' / 'mnist'}: cannot be written (Not a directory); "
+        "choose another data directory by --data-dir or GANBENCH_DATA"
+    )
+    assert mirrors[0].asked == []
+
+
+def test_a_read_only_data_directory(tmp_path, mirrors, monkeypatch):
+    """Tests may run as a user whom permissions do not stop."""
+    mirrors[0].files = MNIST
+    (tmp_path / "data" / "mnist").mkdir(parents=True)
+
+    def denied(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pooch.utils.tempfile, "NamedTemporaryFile", denied)
+    with pytest.raises(DataError) as caught:
+        fetch("mnist", tmp_path / "data")
+    assert str(caught.value) == (
+        f"{tmp_path / 'data' / 'mnist'}: cannot be written (PermissionError); "
+        "choose another data directory by --data-dir or GANBENCH_DATA"
+    )
+
+
+def test_progress_is_shown_on_request(tmp_path, mirrors, capsys):
+    mirrors[0].files = MNIST
+    fetch("mnist", tmp_path / "shown", progress=True)
+    assert "100%" in capsys.readouterr().err
+    fetch("mnist", tmp_path / "hidden", progress=False)
+    assert "%" not in capsys.readouterr().err
+
+
+def archive_of(members: dict[str, bytes]) -> bytes:
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, BytesIO(data))
+        link = tarfile.TarInfo("links/test_batch.bin")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        tar.addfile(link)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch) -> bytes:
+    """CIFAR-10 as published, and members that try to leave the data directory."""
+    members = {f"cifar-10-batches-bin/{name}": data for name, data in CIFAR10.items()}
+    data = archive_of(members | {"../escaped.bin": b"", f"{tmp_path}/absolute.bin": b""})
+    path = tmp_path / "archive"
+    path.write_bytes(data)
+    monkeypatch.setattr("ganbench.data.fetch.CIFAR10_ARCHIVE", described(path))
+    return data
+
+
+def test_cifar10_is_taken_out_of_its_archive(tmp_path, mirrors, archive):
+    mirrors[1].files = {registry.CIFAR10_ARCHIVE_NAME: archive}
+    fetch("cifar10", tmp_path / "data")
+    found = content(tmp_path / "data" / "cifar10")
+    assert found == CIFAR10 | {registry.CIFAR10_ARCHIVE_NAME: archive}
+    assert not (tmp_path / "data" / "escaped.bin").exists()
+    assert not (tmp_path / "absolute.bin").exists()
+
+
+def test_complete_cifar10_needs_no_archive(tmp_path, mirrors):
+    fill(tmp_path / "data" / "cifar10", CIFAR10)
+    fetch("cifar10", tmp_path / "data")
+    assert mirrors[0].asked == []
+
+
+def test_only_missing_files_are_taken_from_the_archive(tmp_path, mirrors, archive):
+    kept = dict(CIFAR10)
+    del kept["data_batch_2.bin"]
+    fill(tmp_path / "data" / "cifar10", kept | {registry.CIFAR10_ARCHIVE_NAME: archive})
+    before = {path.name: path.stat().st_ino for path in (tmp_path / "data" / "cifar10").iterdir()}
+    fetch("cifar10", tmp_path / "data")
+    after = {path.name: path.stat().st_ino for path in (tmp_path / "data" / "cifar10").iterdir()}
+    assert mirrors[0].asked == []
+    assert after.keys() - before.keys() == {"data_batch_2.bin"}
+    assert before.items() <= after.items()
+
+
+@pytest.mark.usefixtures("mirrors")
+def test_a_wrong_archive_is_named_and_never_overwritten(tmp_path, archive):
+    wrong = bytes(len(archive))
+    path = tmp_path / "data" / "cifar10" / registry.CIFAR10_ARCHIVE_NAME
+    fill(path.parent, {path.name: wrong})
+    with pytest.raises(DataError, match=f"{path.name}: wrong checksum, got sha256 "):
+        fetch("cifar10", tmp_path / "data")
+    assert content(path.parent) == {path.name: wrong}
+
+
+@pytest.mark.usefixtures("mirrors")
+def test_a_wrong_cifar10_file_is_named(tmp_path):
+    fill(
+        tmp_path / "data" / "cifar10",
+        CIFAR10 | {"test_batch.bin": b"another, longer file altogether"},
+    )
+    with pytest.raises(DataError, match=r"test_batch\.bin: wrong checksum, got sha256 "):
+        fetch("cifar10", tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", ["tfd", "faces48"])
+def test_what_cannot_be_downloaded_must_be_supplied(tmp_path, name):
+    with pytest.raises(DataNotAvailableError, match="is missing and cannot be downloaded; "):
+        fetch(name, tmp_path)
+    path = tmp_path / name / registry.SUPPLIED[name].name
+    fill(path.parent, {path.name: b""})
+    fetch(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["digits", "patches_grey", "patches_rgb"])
+def test_what_ships_inside_packages_needs_nothing(tmp_path, name):
+    fetch(name, tmp_path / "data")
+    assert not (tmp_path / "data").exists()

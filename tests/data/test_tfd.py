@@ -75,6 +75,13 @@ def test_training_images_are_those_of_the_first_fold(tmp_path, arrays):
     assert numbers(load("faces48", tmp_path).train) == [0, 1]
 
 
+def test_images_are_contiguous(tmp_path, arrays):
+    write_mat(tmp_path, arrays)
+    dataset = load("tfd", tmp_path)
+    assert dataset.train.flags.c_contiguous
+    assert dataset.folds[2].test.flags.c_contiguous
+
+
 def test_expressions_label_the_test_images(tmp_path, arrays):
     write_mat(tmp_path, arrays)
     write_npz(tmp_path, arrays)
