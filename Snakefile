@@ -9,8 +9,14 @@ from snakemake.utils import min_version
 
 from ganbench.config import load_suite, suite_experiments
 from ganbench.provenance import code_digest, has_gpu
+from ganbench.report.outputs import CAPTIONS, outputs, shown
 
 min_version("9.0")
+
+
+report: f"{CAPTIONS}/workflow.rst"
+
+
 shell.prefix(f"set -euo pipefail; export PATH='{Path(sys.executable).parent}':$PATH; ")
 
 SUITE_FILE = Path(config.get("suite", "configs/suites/paper.yaml"))
@@ -22,6 +28,8 @@ DEVICE = config.get("device", "cuda" if has_gpu() else "cpu")
 GPU = {"gpu": 1} if DEVICE == "cuda" else {}
 DATA = f"--data-dir '{config['data_dir']}'" if "data_dir" in config else ""
 COMMON = f"--suite {SUITE} {DATA}"
+REPORT = f"{RESULTS}/report"
+SHOWN = shown(SUITE_FILE)
 
 
 def settings(wildcards):
@@ -42,6 +50,12 @@ def every(record):
     ]
 
 
+def reported(name):
+    """A file of the report, with its place and caption in report.html where it has one."""
+    path = f"{REPORT}/{name}"
+    return report(path, **SHOWN[name]) if name in SHOWN else path
+
+
 wildcard_constraints:
     seed=r"\d+",
     experiment=r"[a-z0-9_]+",
@@ -52,10 +66,14 @@ localrules:
     all,
 
 
+onstart:
+    shell(f"ganbench doctor --suite {SUITE_FILE} --device {DEVICE} {DATA}")
+
+
 rule all:
     input:
-        every("evaluate"),
-        expand(f"{RESULTS}/{{experiment}}/calibration.json", experiment=EXPERIMENTS),
+        f"{REPORT}/report.json",
+        f"{RESULTS}/paper.pdf",
 
 
 rule fetch:
@@ -151,3 +169,42 @@ rule calibrate:
     shell:
         "ganbench evaluate --calibration --config {params.config} --out {output} {COMMON}"
         " --device {DEVICE} --in-workflow > {log} 2>&1"
+
+
+rule report:
+    input:
+        every("train"),
+        every("sample"),
+        every("evaluate"),
+        expand(f"{RESULTS}/{{experiment}}/calibration.json", experiment=EXPERIMENTS),
+    output:
+        [reported(name) for name in outputs(SUITE_FILE)],
+    log:
+        f"{RESULTS}/logs/report.log",
+    params:
+        code=code_digest("report"),
+        suite=SUITE_FILE,
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "ganbench report --config {params.suite} --out {output[0]} > {log} 2>&1"
+
+
+rule paper:
+    input:
+        f"{REPORT}/report.json",
+        "paper/main.typ",
+        "paper/references.bib",
+        "DEVIATIONS.md",
+    output:
+        report(f"{RESULTS}/paper.pdf", category="Paper", caption=f"{CAPTIONS}/paper.rst"),
+    log:
+        f"{RESULTS}/logs/paper.log",
+    params:
+        code=code_digest("paper"),
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "ganbench paper --report {input[0]} --out {output} > {log} 2>&1"

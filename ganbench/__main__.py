@@ -160,6 +160,31 @@ def report(config: Config, out: Out, dry_run: DryRun = False) -> None:
     build(config, results, out)
 
 
+@app.command()
+def paper(
+    report: Annotated[Path, typer.Option(help="The report.json that `ganbench report` wrote.")],
+    out: Annotated[Path, typer.Option(help="The PDF to write.")],
+) -> None:
+    """Typeset the paper of a report."""
+    from ganbench.report.paper import build_paper
+
+    build_paper(report, out)
+
+
+@app.command()
+def doctor(
+    suite: Annotated[Path, typer.Option(help="The suite file to plan.")] = Path(
+        "configs/suites/paper.yaml"
+    ),
+    data_dir: DataDir = None,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Say what is installed, what data is there, and how long a suite would take."""
+    from ganbench.doctor import doctor as run
+
+    run(suite, data_dir, device.value)
+
+
 def _jobs(
     stage: "Stage",
     config: Path,

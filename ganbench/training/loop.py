@@ -141,8 +141,8 @@ class Run:
                     parameter.copy_(tensors[f"{title}.{name}"])
                     player.velocity[index].copy_(tensors[f"{title}.velocity.{name}"])
 
-    def _players(self) -> list[tuple[str, step.Player]]:
-        return [("generator", self.generator), ("discriminator", self.discriminator)]
+    def _players(self) -> tuple[tuple[str, step.Player], ...]:
+        return ("generator", self.generator), ("discriminator", self.discriminator)
 
     def _start_phase(self, number: int) -> None:
         """A fresh discriminator and fresh momentum; the generator is new or gets a new front."""

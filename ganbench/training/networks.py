@@ -38,8 +38,9 @@ def build_generator(
             layers.append(_linear(layer, inputs, pixel_means, stream))
             inputs = layer.units
         else:
-            layers.append(_transposed_convolution(layer, inputs, image_shape, stream))
-            inputs = layers[-1].bias.numel()
+            module = _transposed_convolution(layer, inputs, image_shape, stream)
+            layers.append(module)
+            inputs = module.bias.numel()
     if inputs != math.prod(image_shape):
         raise ConfigError(
             f"generator: layers: the last one gives {inputs} pixels, got images of "
@@ -85,9 +86,9 @@ def build_discriminator(
     inputs = math.prod(image_shape)
     for layer in settings.layers:
         if isinstance(layer, config.ConvolutionalMaxout):
-            layers.append(_convolutional_maxout(layer, shape, stream))
-            shape = layers[-1].out_shape
-            inputs = math.prod(shape)
+            module = _convolutional_maxout(layer, shape, stream)
+            layers.append(module)
+            shape, inputs = module.out_shape, math.prod(module.out_shape)
         else:
             layers.append(_dense(layer, inputs, stream))
             shape, inputs = None, layer.units

@@ -2,21 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 import ganbench_kernels
-from ganbench.models import Discriminator, Linear, Maxout
+from ganbench.models import Discriminator, Generator, Linear, Maxout
+
+
+Network = TypeVar("Network", Generator, Discriminator)
 
 
 @dataclass
-class Player:
+class Player(Generic[Network]):
     """A network with its momentum."""
 
-    network: nn.Module
+    network: Network
     max_column_norm: float | None
     velocity: list[Tensor] = field(init=False)
     bounds: list[float | None] = field(init=False)
@@ -85,8 +88,8 @@ def masks_per_update(discriminator: Discriminator) -> int:
 
 
 def simultaneous_update(
-    generator: Player,
-    discriminator: Player,
+    generator: Player[Generator],
+    discriminator: Player[Discriminator],
     real: Float[Tensor, "n d"],
     draw_noise: Callable[[], Float[Tensor, "n z"]],
     masks: Masks,
@@ -111,7 +114,8 @@ def simultaneous_update(
     )
     losses = ganbench_kernels.adversarial_loss(real_logits, fake_logits, objective)
     outcome = Outcome(
-        *(loss.detach() for loss in losses),
+        losses[0].detach(),
+        losses[1].detach(),
         real_logits.detach(),
         fake_logits.detach(),
         discriminator.gradients(losses[0], retain_graph=True),
@@ -123,8 +127,8 @@ def simultaneous_update(
 
 
 def alternating_update(
-    generator: Player,
-    discriminator: Player,
+    generator: Player[Generator],
+    discriminator: Player[Discriminator],
     real: Float[Tensor, "n d"],
     draw_noise: Callable[[], Float[Tensor, "n z"]],
     masks: Masks,
@@ -165,7 +169,7 @@ def alternating_update(
 
 
 def _logits(
-    discriminator: nn.Module, real: Tensor, fake: Tensor, masks: Masks
+    discriminator: Discriminator, real: Tensor, fake: Tensor, masks: Masks
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
     """Real and fake images draw masks of their own."""
     fake_offset = masks.offset + len(discriminator.layers)

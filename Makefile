@@ -1,0 +1,51 @@
+# Everything runs in .venv, which is made on the first use from constraints.txt.
+# On a machine with a wheel folder, `pip config get global.find-links` names it; uv needs it told.
+PYTHON ?= python3
+SHELL := bash
+BIN := .venv/bin
+SMK := $(BIN)/snakemake --cores all
+DEMO := configs/suites/demo.yaml
+export MPLBACKEND := Agg
+
+.PHONY: demo reproduce test check format clean
+
+demo: .venv/.ok
+	$(SMK) --config suite=$(DEMO)
+	$(BIN)/snakemake --quiet all --report results/demo/report.html --config suite=$(DEMO)
+	$(BIN)/ganbench show results/demo/report/report.json
+	@echo "report: results/demo/report.html    paper: results/demo/paper.pdf"
+
+reproduce: .venv/.ok
+	$(SMK)
+
+test: .venv/.ok
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+check: .venv/.ok
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/snakefmt --check Snakefile
+	$(BIN)/snakemake --lint
+	$(BIN)/pip check
+
+format: .venv/.ok
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile
+
+clean:
+	find results -mindepth 1 -maxdepth 1 ! -name published -exec rm -rf {} +
+	rm -rf .snakemake build dist *.egg-info
+
+.venv/.ok: pyproject.toml constraints.txt
+	if command -v uv > /dev/null; then \
+	  uv venv -q --clear --seed --python $(PYTHON) .venv \
+	  && UV_FIND_LINKS="$$($(PYTHON) -m pip config get global.find-links 2> /dev/null || true)" \
+	     uv pip install -q -p .venv -c constraints.txt -e '.[dev]'; \
+	else \
+	  $(PYTHON) -m venv --clear .venv && $(BIN)/pip install -q -c constraints.txt -e '.[dev]'; \
+	fi
+	touch $@

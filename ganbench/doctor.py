@@ -1,0 +1,79 @@
+"""`ganbench doctor`: what is installed, what data is there, and what a suite would take."""
+
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from ganbench import __version__
+from ganbench.config import suite_experiments
+from ganbench.data.fetch import available, data_directory
+from ganbench.provenance import device_name, git_state, versions
+from ganbench.stages.context import resolve_device, resolve_impl
+from ganbench.training.cost import Cost, Rates, cost, measure_rates
+
+
+def doctor(suite: Path, data_dir: Path | None, device: str) -> None:
+    """Prints versions, device, data and a rough time and disk space per experiment.
+
+    Args:
+        suite: the suite file.
+        data_dir: the flag's data directory.
+        device: "auto", "cpu" or "cuda".
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    device = resolve_device(device)
+    directory = data_directory(data_dir)
+    commit, dirty = git_state()
+    source = f"commit {commit[:12]}{' (changed)' if dirty else ''}" if commit else "no checkout"
+    console.print(f"ganbench {__version__}, {source}")
+    console.print(", ".join(f"{name} {version}" for name, version in versions().items()))
+    rates = measure_rates(device)
+    console.print(
+        f"{device_name(device)}, kernels {resolve_impl('auto', device)}: "
+        f"{rates.flops_per_second / 1e9:.0f} GFLOP/s, "
+        f"copies {rates.bytes_per_second / 1e9:.0f} GB/s"
+        + (" on one thread" if device == "cpu" else "")
+    )
+    console.print(f"data directory {directory}")
+    console.print(_plan(suite, directory, rates))
+
+
+def _plan(suite: Path, directory: Path, rates: Rates) -> Table:
+    table = Table(title=f"What {suite} would run", title_justify="left", box=None)
+    for column in (
+        "experiment",
+        "data",
+        "found",
+        "seeds",
+        "epochs",
+        "ms/update",
+        "h/seed",
+        "GB/seed",
+    ):
+        words = column in ("experiment", "data", "found")
+        table.add_column(column, justify="left" if words else "right", no_wrap=True)
+    total_hours = total_bytes = 0.0
+    for name, _, experiment, seeds in suite_experiments(suite):
+        needed: Cost = cost(experiment)
+        found = available(experiment.dataset, directory)
+        seconds = needed.seconds(rates)
+        total_hours += len(seeds) * seconds / 3600 * found
+        total_bytes += len(seeds) * needed.disk_bytes * found
+        table.add_row(
+            name,
+            experiment.dataset,
+            "yes" if found else "no",
+            str(len(seeds)),
+            str(experiment.training.epochs),
+            f"{1000 * seconds / needed.updates:.0f}",
+            f"{seconds / 3600:.2f}",
+            f"{needed.disk_bytes / 1e9:.1f}",
+        )
+    table.caption = (
+        f"Rough: {total_hours:.1f} hours of training in all, one job at a time, and at most "
+        f"{total_bytes / 1e9:.1f} GB, where data was found."
+    )
+    table.caption_justify = "left"
+    return table

@@ -1,0 +1,147 @@
+"""What a run will cost, counted from its settings: arithmetic, memory traffic, time and disk."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+
+from ganbench import config
+
+# Training images and image shape of each data set; TFD's count is that of its full release.
+SIZES: dict[str, tuple[int, tuple[int, int, int]]] = {
+    "mnist": (50_000, (1, 28, 28)),
+    "cifar10": (40_000, (3, 32, 32)),
+    "tfd": (98_058, (1, 48, 48)),
+    "faces48": (16_000, (1, 48, 48)),
+    "digits": (1_200, (1, 8, 8)),
+    "patches_grey": (4_128, (1, 48, 48)),
+    "patches_rgb": (4_500, (3, 32, 32)),
+}
+FLOAT_BYTES = 4
+# An update reads and writes weights and velocities, writes gradients and reads them again.
+UPDATE_PASSES = 6
+CHECKPOINTS_KEPT = 2
+SAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer's size: multiply-adds per image, and trainable numbers."""
+
+    products: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one seed of an experiment needs.
+
+    Attributes:
+        updates: in all phases.
+        flops_per_update: of the matrix products and convolutions of one simultaneous update.
+        parameters: of both networks.
+        disk_bytes: of its results and, while it runs, its checkpoints.
+    """
+
+    updates: int
+    flops_per_update: int
+    parameters: int
+    disk_bytes: int
+
+    def seconds(self, rates: "Rates") -> float:
+        """Returns a rough training time on a machine of such rates."""
+        traffic = UPDATE_PASSES * FLOAT_BYTES * self.parameters
+        return self.updates * (
+            self.flops_per_update / rates.flops_per_second + traffic / rates.bytes_per_second
+        )
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a device was just seen to do."""
+
+    flops_per_second: float
+    bytes_per_second: float
+
+
+def cost(experiment: config.Experiment) -> Cost:
+    """Returns what one seed needs, the last phase's networks standing for all.
+
+    Products of an update, for batch N: the generator's forward pass, weight and input gradients;
+    the discriminator's on real and on fake images; and its input gradients for the generator.
+    """
+    images, shape = SIZES[experiment.dataset]
+    settings = experiment.training
+    front = [layer for phase in settings.phases for layer in reversed(phase.generator_front)]
+    generator = _layers([*reversed(front), *experiment.generator.layers], (100, 1, 1), shape)
+    discriminator = _layers(experiment.discriminator.layers, shape, shape)
+    inner = 3 * _products(generator) - generator[0].products
+    outer = 2 * (3 * _products(discriminator) - discriminator[0].products)
+    judged = _products(discriminator)
+    sizes = [sum(layer.parameters for layer in net) for net in (generator, discriminator)]
+    pixels = math.prod(shape)
+    held = CHECKPOINTS_KEPT * (3 * sizes[0] + 2 * sizes[1]) + 2 * sizes[0] + 2 * SAMPLES * pixels
+    return Cost(
+        updates=settings.epochs * math.ceil(images / settings.batch_size),
+        flops_per_update=2 * settings.batch_size * (inner + outer + judged),
+        parameters=sum(sizes),
+        disk_bytes=FLOAT_BYTES * held,
+    )
+
+
+def measure_rates(device: str, seconds: float = 0.3) -> Rates:
+    """Returns what one thread (or the GPU) does in matrix products and in copies, right now.
+
+    Args:
+        device: a torch device.
+        seconds: how long each of the two is tried.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    a, b = (torch.rand(size, 1200, device=device) for size in (200, 1200))
+    flops = 2 * 200 * 1200 * 1200 * _per_second(lambda: a @ b, seconds, device)
+    source, target = (torch.zeros(16_000_000, device=device) for _ in range(2))
+    copied = 2 * FLOAT_BYTES * len(source)
+    rate = copied * _per_second(lambda: target.copy_(source), seconds, device)
+    torch.set_num_threads(threads)
+    return Rates(flops, rate)
+
+
+def _per_second(call, seconds: float, device: str) -> float:
+    call()
+    done, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        call()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        done += 1
+    return done / (time.perf_counter() - started)
+
+
+def _products(layers: list[Layer]) -> int:
+    return sum(layer.products for layer in layers)
+
+
+def _layers(settings, inputs: tuple[int, int, int], image: tuple[int, int, int]) -> list[Layer]:
+    """Sizes of a network's layers, walking from its input shape."""
+    layers, shape = [], inputs
+    for layer in settings:
+        found, shape = _layer(layer, shape, image)
+        layers.append(found)
+    return layers
+
+
+def _layer(layer, shape: tuple[int, int, int], image: tuple[int, int, int]):
+    if isinstance(layer, config.ConvolutionalMaxout):
+        side = shape[1] + 2 * layer.padding - layer.kernel_size + 1
+        weights = layer.channels * layer.pieces * shape[0] * layer.kernel_size**2
+        pooled = math.ceil((side - layer.pool_size) / layer.pool_stride) + 1
+        size = Layer(weights * side**2, weights + layer.channels * layer.pieces)
+        return size, (layer.channels, pooled, pooled)
+    if isinstance(layer, config.TransposedConvolution):
+        weights = layer.channels * image[0] * layer.kernel_size**2
+        return Layer(weights * layer.size**2, weights + math.prod(image)), image
+    units = layer.units * (layer.pieces if isinstance(layer, config.Maxout) else 1)
+    weights = math.prod(shape) * units
+    return Layer(weights, weights + units), (layer.units, 1, 1)
