@@ -3,7 +3,6 @@
 S is the number of seeds trained together; that leading dimension may be absent everywhere.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -11,7 +10,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ganbench_kernels.parzen.tiled import parzen_log_likelihood, parzen_log_likelihood_backward
 from ganbench_kernels.philox import LANES, dropout_mask, keep_lanes
+
+__all__ = [
+    "Dropout",
+    "adversarial_loss",
+    "dropout",
+    "maxout_backward",
+    "maxout_forward",
+    "maxout_pool2d",
+    "parzen_log_likelihood",
+    "parzen_log_likelihood_backward",
+    "sgd_momentum_max_norm_",
+]
 
 Objective = Literal["non_saturating", "minimax", "hinge", "wasserstein"]
 DROPPED = 255  # in `which`: the output was dropped, so that no piece gets a gradient
@@ -29,9 +41,18 @@ def dropout(x: Tensor, keep: float, seed: Tensor, offset: Tensor) -> Tensor:
     """Returns x [S, ...] with each element kept with probability `keep` and divided by it, or 0."""
     if keep_lanes(keep) == LANES:
         return x
-    kept = dropout_mask(x.shape, keep, seed, offset)
-    # From bytes: torch converts booleans six times as slowly.
-    return x * kept.view(torch.uint8).to(x.dtype).mul_(1 / keep)
+    return scale_kept(x, dropout_mask(x.shape, keep, seed, offset).view(torch.uint8), keep)
+
+
+def scale_kept(x: Tensor, kept: Tensor, keep: float) -> Tensor:
+    """Returns x / keep where `kept` is 1, and 0 where it is 0.
+
+    Args:
+        x: any shape.
+        kept: uint8, as x: torch converts booleans six times as slowly.
+        keep: keep probability.
+    """
+    return x * kept.to(x.dtype).mul_(1 / keep)
 
 
 def maxout_forward(
@@ -50,16 +71,11 @@ def maxout_forward(
         where dropout made the output 0.
     """
     pieces, units = weight.shape[-3:-1]
-    flat = weight.flatten(-3, -2).transpose(-2, -1)
-    if x.dim() == 2:
-        affine = torch.addmm(bias.flatten(), x, flat)
-    else:
-        affine = torch.baddbmm(bias.flatten(-2).unsqueeze(-2), x, flat)
-    out, which = affine.unflatten(-1, (pieces, units)).max(-2)
-    which = which.to(torch.uint8)
+    affine = affine_pieces(x, weight, bias)
+    out, which = _first_largest(affine.unflatten(-1, (pieces, units)))
     if dropout is not None and keep_lanes(dropout.keep) < LANES:
         kept = dropout_mask(out.shape, dropout.keep, dropout.seed, dropout.offset)
-        out = out * kept.view(torch.uint8).to(out.dtype).mul_(1 / dropout.keep)
+        out = scale_kept(out, kept.view(torch.uint8), dropout.keep)
         which = which.masked_fill_(~kept, DROPPED)
     return out, which
 
@@ -71,6 +87,8 @@ def maxout_backward(
     which: Tensor,
     row_weight: Tensor | None = None,
     keep: float = 1.0,
+    needs_x: bool = True,
+    needs_weight: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the gradients of x, weight and bias.
 
@@ -81,19 +99,58 @@ def maxout_backward(
         which: from `maxout_forward`.
         row_weight: [S, N]; multiplies each row's part in the gradients of weight and bias only.
         keep: of the forward's dropout, whose mask `which` holds.
+        needs_x: whether to work out the gradient of x; it is empty otherwise.
+        needs_weight: the same for those of weight and bias.
     """
     pieces = weight.shape[-3]
     piece = torch.arange(pieces, dtype=torch.uint8, device=grad.device).unsqueeze(-1)
     won = which.unsqueeze(-2) == piece
     routed = (won.view(torch.uint8).to(grad.dtype) * (grad / keep).unsqueeze(-2)).flatten(-2)
-    grad_x = routed @ weight.flatten(-3, -2)
-    if row_weight is not None:
-        routed = routed * row_weight.unsqueeze(-1)
-    grad_weight = (routed.transpose(-2, -1) @ x).view(weight.shape)
-    return grad_x, grad_weight, routed.sum(-2).view(weight.shape[:-1])
+    return affine_backward(routed, x, weight, row_weight, needs_x, needs_weight)
 
 
-def maxout_pool2d(x: Tensor, pieces: int, kernel_size: int, stride: int) -> Tensor:
+def affine_pieces(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Returns every affine piece before the maximum, [S, N, P * U]; arguments as `maxout`."""
+    flat = weight.flatten(-3, -2).transpose(-2, -1)
+    if x.dim() == 2:
+        return torch.addmm(bias.flatten(), x, flat)
+    return torch.baddbmm(bias.flatten(-2).unsqueeze(-2), x, flat)
+
+
+def affine_backward(
+    routed: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    row_weight: Tensor | None,
+    needs_x: bool,
+    needs_weight: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns `maxout_backward`'s gradients from that of `affine_pieces`, `routed`."""
+    grad_x = routed @ weight.flatten(-3, -2) if needs_x else x.new_empty(0)
+    if not needs_weight:
+        return grad_x, x.new_empty(0), x.new_empty(0)
+    if row_weight is None:
+        grad_bias = routed.sum(-2)
+    else:
+        grad_bias = (row_weight.unsqueeze(-2) @ routed).squeeze(-2)
+        x = x * row_weight.unsqueeze(-1)
+    grad_weight = routed.transpose(-2, -1) @ x
+    return grad_x, grad_weight.view(weight.shape), grad_bias.view(weight.shape[:-1])
+
+
+def _first_largest(affine: Tensor) -> tuple[Tensor, Tensor]:
+    """Maximum over pieces [..., P, U] and where it is; a chain is twice as fast as max(-2)."""
+    best, *others = affine.unbind(-2)
+    which = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+    for piece, other in enumerate(others, 1):
+        larger = torch.maximum(best, other)
+        won = (larger != best).view(torch.uint8)
+        which = torch.maximum(which, won * piece)
+        best = larger
+    return best, which
+
+
+def maxout_pool2d(x: Tensor, pieces: int, kernel_size: int, stride: int) -> tuple[Tensor, Tensor]:
     """Returns the maximum over each channel's pieces and over spatial windows (ceil mode).
 
     Args:
@@ -101,10 +158,28 @@ def maxout_pool2d(x: Tensor, pieces: int, kernel_size: int, stride: int) -> Tens
         pieces: number of pieces of each channel.
         kernel_size: side of the windows.
         stride: step between windows.
+
+    Returns:
+        The maxima [N, C, H', W'], and where they are, for `maxout_pool2d_backward`: the first in
+        order of piece, row and column.
     """
-    split = x.unflatten(1, (-1, pieces))
     sizes = (pieces, kernel_size, kernel_size), (pieces, stride, stride)
-    return functional.max_pool3d(split, *sizes, ceil_mode=True).squeeze(2)
+    out, where = functional.max_pool3d_with_indices(
+        x.unflatten(1, (-1, pieces)), *sizes, ceil_mode=True
+    )
+    return out.squeeze(2), where.squeeze(2)
+
+
+def maxout_pool2d_backward(
+    grad: Tensor, x: Tensor, where: Tensor, pieces: int, kernel_size: int, stride: int
+) -> Tensor:
+    """Returns the gradient of x; arguments as `maxout_pool2d`."""
+    split = x.unflatten(1, (-1, pieces))
+    size, step = [pieces, kernel_size, kernel_size], [pieces, stride, stride]
+    grad_x = torch.ops.aten.max_pool3d_with_indices_backward(
+        grad.unsqueeze(2), split, size, step, [0, 0, 0], [1, 1, 1], True, where.unsqueeze(2)
+    )
+    return grad_x.flatten(1, 2)
 
 
 def sgd_momentum_max_norm_(
@@ -164,35 +239,20 @@ def adversarial_loss(
     return 0.5 * (real + fake), generator
 
 
-def parzen_log_likelihood(
-    points: Tensor, centers: Tensor, sigmas: Tensor, tile: tuple[int, int] = (500, 2000)
+def adversarial_loss_gradients(
+    real_logits: Tensor, fake_logits: Tensor, objective: Objective
 ) -> Tensor:
-    """Returns log of the mean over centers of N(point; center, sigma^2 I) [K, M], in nats.
-
-    Args:
-        points: [M, D].
-        centers: [N, D].
-        sigmas: [K], bandwidths.
-        tile: points and centers whose distances are held at a time.
-    """
-    mean = centers.mean(0)
-    centered = (centers - mean).split(tile[1])
-    norms = [part.square().sum(-1) for part in centered]
-    exponents = -0.5 / sigmas.square()
-    rows = []
-    for part in (points - mean).split(tile[0]):
-        nearest = part.new_full((len(part),), math.inf)
-        sums = part.new_zeros((len(sigmas), len(part)))
-        norm = part.square().sum(-1, keepdim=True)
-        for center, center_norm in zip(centered, norms, strict=True):
-            distances = torch.addmm(norm + center_norm, part, center.T, alpha=-2)
-            closer = torch.minimum(nearest, distances.detach().amin(-1))
-            scale = exponents.unsqueeze(-1) * (nearest - closer).nan_to_num(posinf=0)
-            nearest = closer
-            beyond = distances - closer.unsqueeze(-1)
-            # Denormals are slow: exp(-80) is far below any sum's rounding.
-            terms = [(beyond * k).clamp(min=-80).exp().sum(-1) for k in exponents]
-            sums = sums * scale.exp() + torch.stack(terms)
-        rows.append(exponents.unsqueeze(-1) * nearest + sums.log())
-    log_volume = points.shape[1] * (sigmas.log() + 0.5 * math.log(2 * math.pi))
-    return torch.cat(rows, 1) - (log_volume + math.log(len(centers))).unsqueeze(-1)
+    """Returns [3, S, N]: D's loss by the real and by the fake logits, G's by the fake ones."""
+    if objective == "hinge":
+        d_real = (1 - real_logits <= 0).to(real_logits.dtype) - 1
+        d_fake = 1 - (1 + fake_logits <= 0).to(fake_logits.dtype)
+        g_fake = torch.full_like(fake_logits, -1)
+    elif objective == "wasserstein":
+        d_real = g_fake = torch.full_like(fake_logits, -1)
+        d_fake = torch.ones_like(fake_logits)
+    else:
+        d_real = -0.5 * torch.sigmoid(-real_logits)
+        probability = torch.sigmoid(fake_logits)
+        d_fake = 0.5 * probability
+        g_fake = -probability if objective == "minimax" else -torch.sigmoid(-fake_logits)
+    return torch.stack((d_real, d_fake, g_fake)).div_(real_logits.shape[-1])

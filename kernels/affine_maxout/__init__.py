@@ -1,0 +1,1 @@
+"""Linear maps followed by the maximum over pieces."""

@@ -1,0 +1,127 @@
+"""Launches the maxout kernels on contiguous copies of their inputs."""
+
+import torch
+import triton
+from torch import Tensor
+
+from ganbench_kernels.affine_maxout import kernels
+from ganbench_kernels.dispatch import dot_precision, dtype_name, kernel_config
+from ganbench_kernels.inverted_dropout.launch import mask_arguments
+from ganbench_kernels.reference import Dropout
+
+INPUT_PRECISION = {"float32": "ieee", "tf32": "tf32", "bfloat16": "ieee"}
+
+
+def forward(
+    x: Tensor, weight: Tensor, bias: Tensor, dropout: Dropout | None
+) -> tuple[Tensor, Tensor]:
+    """Runs `maxout_fwd_kernel`: as `reference.maxout_forward`."""
+    seeds, rows, size = _sizes(x)
+    pieces, units = weight.shape[-3:-1]
+    out = x.new_empty(*x.shape[:-1], units)
+    which = torch.empty_like(out, dtype=torch.uint8)
+    if out.numel() == 0:
+        return out, which
+    variant = dot_precision(x.dtype)
+    config = kernel_config("maxout_fwd_kernel", variant, x.device)
+    grid = (triton.cdiv(rows, config["BLOCK_N"]), triton.cdiv(units, config["BLOCK_U"]), seeds)
+    mask = mask_arguments(dropout, x)
+    kernels.maxout_fwd_kernel[grid](
+        x.contiguous(), weight.contiguous(), bias.contiguous(), out, which,
+        mask.seed, mask.offset, rows, units, size, pieces, mask.threshold, mask.scale,
+        DROPOUT=mask.present, ONE_BIT=mask.one_bit, GROUP=8 if units % 8 == 0 else 1,
+        PRECISION=INPUT_PRECISION[variant], **config,
+    )  # fmt: skip
+    return out, which
+
+
+def backward(
+    grad: Tensor, x: Tensor, weight: Tensor, which: Tensor, row_weight: Tensor | None,
+    keep: float, needs_x: bool, needs_weight: bool,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Runs the backward kernels: as `reference.maxout_backward`, with empty unneeded gradients."""
+    grad, which = grad.contiguous(), which.contiguous()
+    grad_x = grad_weight = grad_bias = x.new_empty(0)
+    if needs_x:
+        grad_x = _grad_input(grad, x, weight.contiguous(), which, keep)
+    if needs_weight:
+        grad_weight, grad_bias = _grad_weight(grad, x.contiguous(), weight, which, row_weight, keep)
+    return grad_x, grad_weight, grad_bias
+
+
+def _grad_input(grad: Tensor, x: Tensor, weight: Tensor, which: Tensor, keep: float) -> Tensor:
+    seeds, rows, size = _sizes(x)
+    pieces, units = weight.shape[-3:-1]
+    grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    if grad_x.numel() == 0:
+        return grad_x
+    variant = dot_precision(x.dtype)
+    config = kernel_config("maxout_bwd_input_kernel", variant, x.device)
+    grid = (triton.cdiv(rows, config["BLOCK_N"]), triton.cdiv(size, config["BLOCK_D"]), seeds)
+    kernels.maxout_bwd_input_kernel[grid](
+        grad, weight, which, grad_x, rows, units, size, pieces, 1 / keep,
+        PRECISION=INPUT_PRECISION[variant], **config,
+    )  # fmt: skip
+    return grad_x
+
+
+def _grad_weight(
+    grad: Tensor, x: Tensor, weight: Tensor, which: Tensor, row_weight: Tensor | None, keep: float
+) -> tuple[Tensor, Tensor]:
+    seeds, rows, size = _sizes(x)
+    pieces, units = weight.shape[-3:-1]
+    grad_weight = torch.empty(weight.shape, dtype=weight.dtype, device=weight.device)
+    grad_bias = grad_weight.new_empty(weight.shape[:-1])
+    if grad_weight.numel() == 0:
+        return grad_weight, grad_bias
+    variant = dot_precision(x.dtype)
+    config = kernel_config("maxout_bwd_weight_kernel", variant, x.device)
+    blocks = triton.cdiv(units, config["BLOCK_U"]), triton.cdiv(size, config["BLOCK_D"])
+    kernels.maxout_bwd_weight_kernel[(*blocks, seeds * pieces)](
+        grad, x, which, x if row_weight is None else row_weight.contiguous(),
+        grad_weight, grad_bias, rows, units, size, pieces, 1 / keep,
+        WEIGHTED=row_weight is not None, PRECISION=INPUT_PRECISION[variant], **config,
+    )  # fmt: skip
+    return grad_weight, grad_bias
+
+
+def epilogue_forward(affine: Tensor, pieces: int, dropout: Dropout | None) -> tuple[Tensor, Tensor]:
+    """Returns maxout's output and winners from all affine pieces.
+
+    Args:
+        affine: contiguous [S, N, P * U].
+        pieces: P.
+        dropout: as in `reference.maxout_forward`.
+    """
+    units = affine.shape[-1] // pieces
+    out = affine.new_empty(*affine.shape[:-1], units)
+    which = torch.empty_like(out, dtype=torch.uint8)
+    if out.numel() == 0:
+        return out, which
+    seeds, rows, _ = _sizes(affine)
+    config = kernel_config("maxout_epilogue_fwd_kernel", dtype_name(affine.dtype), affine.device)
+    mask = mask_arguments(dropout, affine)
+    kernels.maxout_epilogue_fwd_kernel[(triton.cdiv(rows * units, config["BLOCK"]), seeds)](
+        affine, out, which, mask.seed, mask.offset, rows * units, units, pieces,
+        mask.threshold, mask.scale, DROPOUT=mask.present, ONE_BIT=mask.one_bit, **config,
+    )  # fmt: skip
+    return out, which
+
+
+def epilogue_backward(grad: Tensor, which: Tensor, pieces: int, keep: float) -> Tensor:
+    """Returns the gradient of all affine pieces, [S, N, P * U]."""
+    seeds, rows, units = _sizes(grad)
+    routed = grad.new_empty(*grad.shape[:-1], pieces * units)
+    if routed.numel() == 0:
+        return routed
+    config = kernel_config("maxout_epilogue_bwd_kernel", dtype_name(grad.dtype), grad.device)
+    kernels.maxout_epilogue_bwd_kernel[(triton.cdiv(rows * units, config["BLOCK"]), seeds)](
+        grad.contiguous(), which.contiguous(), routed, rows * units, units, pieces, 1 / keep,
+        **config,
+    )  # fmt: skip
+    return routed
+
+
+def _sizes(x: Tensor) -> tuple[int, int, int]:
+    """Seeds, rows and columns of [S, N, D] or [N, D]."""
+    return (1, *x.shape) if x.dim() == 2 else tuple(x.shape)

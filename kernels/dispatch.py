@@ -1,0 +1,149 @@
+"""Which implementation runs: asked for, or chosen from what was measured on this kind of GPU."""
+
+import importlib.util
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Impl = Literal["auto", "reference", "triton"]
+ARCHITECTURES = ("sm_80", "sm_90", "gfx942")
+TRITON_DTYPES = (torch.float32, torch.bfloat16)
+
+_choices: dict[str, set[str]] = {}
+
+
+def choose(op: str, impl: Impl, tensor: Tensor, size: int) -> str:
+    """Returns the implementation that a call takes, and records it for `choices`.
+
+    Args:
+        op: the public op's name.
+        impl: what the caller asked for; "auto" takes what the tuned table found fastest on this
+            architecture at this size, and the reference where nothing was measured.
+        tensor: an input whose device and dtype decide.
+        size: the work of the call, in the unit of the op's tuned table.
+
+    Raises:
+        ValueError: "triton" was asked for and cannot run on this tensor.
+    """
+    if impl == "triton":
+        _require_triton(op, tensor)
+        chosen = "triton"
+    elif impl == "auto" and tensor.is_cuda and _triton_fits(tensor):
+        chosen = _fastest(op, tensor, size)
+    elif impl in ("auto", "reference"):
+        chosen = "reference"
+    else:
+        raise ValueError(
+            f"{op}: impl: unknown implementation, got {impl!r}; choose auto, reference or triton"
+        )
+    record_choice(op, chosen)
+    return chosen
+
+
+def record_choice(op: str, chosen: str) -> None:
+    """Notes an implementation for `choices`."""
+    _choices.setdefault(op, set()).add(chosen)
+
+
+def choices() -> dict[str, str]:
+    """Returns, for each op that this process called, the implementations that ran."""
+    return {op: ", ".join(sorted(chosen)) for op, chosen in sorted(_choices.items())}
+
+
+def has_triton() -> bool:
+    """Returns whether the triton package is installed."""
+    return importlib.util.find_spec("triton") is not None
+
+
+def interpreting() -> bool:
+    """Returns whether Triton's interpreter runs the kernels (TRITON_INTERPRET=1)."""
+    if not has_triton():
+        return False
+    from triton import knobs
+
+    return knobs.runtime.interpret
+
+
+def kernel_config(kernel: str, variant: str, device: torch.device) -> dict[str, Any]:
+    """Returns block sizes and compiler options of a kernel on a device's architecture.
+
+    Args:
+        kernel: the Triton function's name.
+        variant: the kind of arithmetic, for instance "float32", "tf32" or "bfloat16".
+        device: where it will run; the interpreter takes the settings of sm_90.
+    """
+    return dict(tuned_table(architecture(device))["configs"][kernel][variant])
+
+
+@cache
+def tuned_table(arch: str) -> dict[str, Any]:
+    """Returns the settings that ship for an architecture."""
+    return json.loads((Path(__file__).parent / "tuned" / f"{arch}.json").read_text())
+
+
+@cache
+def architecture(device: torch.device) -> str:
+    """Returns the architecture in `ARCHITECTURES` whose settings a device takes.
+
+    Raises:
+        ValueError: there are none for this GPU.
+    """
+    if device.type == "cpu":
+        return "sm_90"
+    if torch.version.hip:
+        return "gfx942"
+    major = torch.cuda.get_device_capability(device)[0]
+    if major < 8:
+        name = torch.cuda.get_device_name(device)
+        raise ValueError(
+            f"kernels: device: no settings for this GPU, got {name}; "
+            "use impl='reference', or a GPU of compute capability 8.0 or newer"
+        )
+    return "sm_90" if major >= 9 else "sm_80"
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """Returns the key of a dtype in the tuned tables."""
+    return str(dtype).removeprefix("torch.")
+
+
+def dot_precision(dtype: torch.dtype) -> str:
+    """Returns how matrix products of a dtype may be rounded, as torch's own setting says."""
+    if dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest":
+        return "tf32"
+    return dtype_name(dtype)
+
+
+def _require_triton(op: str, tensor: Tensor) -> None:
+    if not has_triton():
+        raise ValueError(
+            f"{op}: impl: the triton package is not installed, got 'triton'; "
+            "install ganbench[triton] or use impl='reference'"
+        )
+    if not tensor.is_cuda and not interpreting():
+        raise ValueError(
+            f"{op}: impl: 'triton' needs tensors on a GPU, got one on {tensor.device}; "
+            "move them or use impl='reference'"
+        )
+    if tensor.dtype not in TRITON_DTYPES:
+        raise ValueError(
+            f"{op}: impl: 'triton' takes float32 and bfloat16, got {dtype_name(tensor.dtype)}; "
+            "convert or use impl='reference'"
+        )
+
+
+def _triton_fits(tensor: Tensor) -> bool:
+    recent = bool(torch.version.hip) or torch.cuda.get_device_capability(tensor.device)[0] >= 8
+    return recent and has_triton() and tensor.dtype in TRITON_DTYPES
+
+
+def _fastest(op: str, tensor: Tensor, size: int) -> str:
+    table = tuned_table(architecture(tensor.device))["auto"]
+    for row in table.get(op, {}).get(dtype_name(tensor.dtype), []):
+        if row["up_to"] is None or size <= row["up_to"]:
+            return row["impl"]
+    return "reference"

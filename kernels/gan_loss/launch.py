@@ -1,0 +1,41 @@
+"""Launches the loss kernels: one for up to 65,536 logits of a seed, two above."""
+
+import torch
+import triton
+from torch import Tensor
+
+from ganbench_kernels.dispatch import dtype_name, kernel_config
+from ganbench_kernels.gan_loss import kernels
+
+ONE_LAUNCH = 65_536
+MAX_PARTS = 1024
+
+
+def forward(real: Tensor, fake: Tensor, objective: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns both losses [S] and the gradients of `reference.adversarial_loss_gradients`."""
+    seeds, n = (1, *real.shape) if real.dim() == 1 else real.shape
+    gradients = torch.empty((3, *real.shape), dtype=real.dtype, device=real.device)
+    config = kernel_config("adversarial_loss_kernel", dtype_name(real.dtype), real.device)
+    block = config["BLOCK"]
+    span = n if 2 * n <= ONE_LAUNCH else block * triton.cdiv(triton.cdiv(n, block), MAX_PARTS)
+    parts = triton.cdiv(n, span) if n else 0
+    sums = real.new_empty((seeds, max(parts, 1), 2), dtype=torch.float32)
+    if parts == 0:
+        sums.fill_(torch.nan)
+    elif seeds:
+        kernels.adversarial_loss_kernel[(parts, seeds)](
+            real.contiguous(), fake.contiguous(), sums, gradients, n, span, 1 / n,
+            OBJECTIVE=objective, **config,
+        )  # fmt: skip
+    if parts > 1:
+        sums = _sum(sums)
+    losses = sums.to(real.dtype).reshape(*real.shape[:-1], 2)
+    return losses[..., 0].contiguous(), losses[..., 1].contiguous(), gradients
+
+
+def _sum(sums: Tensor) -> Tensor:
+    seeds, parts, _ = sums.shape
+    losses = sums.new_empty((seeds, 2))
+    config = kernel_config("adversarial_loss_sum_kernel", "float32", sums.device)
+    kernels.adversarial_loss_sum_kernel[(seeds,)](sums, losses, parts, **config)
+    return losses

@@ -1,0 +1,102 @@
+"""The public adversarial_loss and its gradient."""
+
+from typing import Any, get_args
+
+from torch import Tensor
+
+from ganbench_kernels import reference
+from ganbench_kernels.checks import check_floating, check_shape
+from ganbench_kernels.dispatch import Impl, choose
+from ganbench_kernels.reference import Objective
+from ganbench_kernels.registration import FusedOp
+
+
+def adversarial_loss(
+    real_logits: Tensor, fake_logits: Tensor, objective: Objective, impl: Impl = "auto"
+) -> tuple[Tensor, Tensor]:
+    """Returns the discriminator's and the generator's loss [S], in nats; lower is better for each.
+
+    Means over N, on logits, finite for every finite logit; differentiable once. Without examples
+    (N = 0) both are NaN, as a mean of nothing is.
+
+    Args:
+        real_logits: [S, N] or [N], of real examples.
+        fake_logits: as `real_logits`, of generated examples.
+        objective: "non_saturating", "minimax", "hinge" or "wasserstein".
+        impl: "reference" is plain torch, "triton" one kernel; "auto" the faster one.
+
+    Raises:
+        ValueError: an argument does not fit, or `impl` cannot run here.
+
+    Source: Goodfellow et al. (2014), section 3, with the released code's factor 0.5 in the
+    discriminator's loss; hinge as Lim and Ye (2017); wasserstein as Arjovsky et al. (2017).
+    """
+    check_floating("adversarial_loss", real_logits=real_logits, fake_logits=fake_logits)
+    if real_logits.dim() not in (1, 2):
+        raise ValueError(
+            "adversarial_loss: real_logits: should be [S, N] or [N], got "
+            f"{list(real_logits.shape)}; squeeze or reshape them"
+        )
+    check_shape("adversarial_loss", "fake_logits", fake_logits, real_logits.shape)
+    if objective not in get_args(Objective):
+        raise ValueError(
+            f"adversarial_loss: objective: unknown, got {objective!r}; "
+            f"choose one of {', '.join(get_args(Objective))}"
+        )
+    chosen = choose("adversarial_loss", impl, real_logits, 2 * real_logits.numel())
+    return _fused(real_logits, fake_logits, objective, chosen)[:2]
+
+
+def _forward(
+    real: Tensor, fake: Tensor, objective: str, impl: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    if impl == "reference":
+        losses = reference.adversarial_loss(real, fake, objective)
+        return *losses, reference.adversarial_loss_gradients(real, fake, objective)
+    # Triton is optional, so that its modules are imported only where they run.
+    from ganbench_kernels.gan_loss import launch
+
+    return launch.forward(real, fake, objective)
+
+
+def _backward(grad_d: Tensor, grad_g: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+    d_real, d_fake, g_fake = gradients
+    grad_d, grad_g = grad_d.unsqueeze(-1), grad_g.unsqueeze(-1)
+    return grad_d * d_real, grad_d * d_fake + grad_g * g_fake
+
+
+def _forward_fake(
+    real: Tensor, fake: Tensor, objective: str, impl: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    del fake, objective, impl
+    empty = real.new_empty
+    return empty(real.shape[:-1]), empty(real.shape[:-1]), empty((3, *real.shape))
+
+
+def _backward_fake(grad_d: Tensor, grad_g: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+    del grad_d, grad_g
+    return gradients.new_empty(gradients.shape[1:]), gradients.new_empty(gradients.shape[1:])
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    del inputs
+    ctx.save_for_backward(output[2])
+
+
+def _backward_arguments(
+    ctx: Any, grad_d: Tensor | None, grad_g: Tensor | None, _: Tensor | None
+) -> tuple[Any, ...]:
+    (gradients,) = ctx.saved_tensors
+    zero = gradients.new_zeros(gradients.shape[1:-1])
+    return zero if grad_d is None else grad_d, zero if grad_g is None else grad_g, gradients
+
+
+_fused = FusedOp(
+    "adversarial_loss",
+    forward=_forward,
+    fake=_forward_fake,
+    backward=_backward,
+    backward_fake=_backward_fake,
+    save=_save,
+    arguments=_backward_arguments,
+)

@@ -1,0 +1,92 @@
+"""The public dropout; its backward is itself."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganbench_kernels import reference
+from ganbench_kernels.checks import check_dropout, check_floating
+from ganbench_kernels.dispatch import Impl, choose
+from ganbench_kernels.philox import LANES, dropout_mask, keep_lanes
+from ganbench_kernels.registration import FusedOp
+
+
+def dropout(x: Tensor, keep: float, seed: Tensor, offset: Tensor, impl: Impl = "auto") -> Tensor:
+    """Returns x with each element kept with probability `keep` and divided by it, or 0.
+
+    The mask depends on seed, offset and the element's index inside its seed's slice only
+    (see `philox.py`), so Triton's backward draws it again instead of storing it.
+
+    Args:
+        x: [S, ...] where `seed` is [S]; any shape where it is 0-d.
+        keep: in (0, 1], rounded to a multiple of 1/65,536.
+        seed: int64 keys of independent mask sequences.
+        offset: int64, 0-d: which mask of each sequence.
+        impl: "reference" is plain torch, "triton" one kernel; "auto" the faster one.
+
+    Raises:
+        ValueError: an argument does not fit, or `impl` cannot run here.
+    """
+    check_floating("dropout", x=x)
+    check_dropout("dropout", keep, seed, offset, x.shape[:1] if seed.dim() else ())
+    chosen = choose("dropout", impl, x, x.numel())
+    return x if keep_lanes(keep) == LANES else _fused(x, keep, seed, offset, chosen)[0]
+
+
+def _forward(
+    x: Tensor, keep: float, seed: Tensor, offset: Tensor, impl: str
+) -> tuple[Tensor, Tensor]:
+    """The output, and the reference's mask: on a CPU it is cheaper to keep than to draw again."""
+    if impl == "reference":
+        kept = dropout_mask(x.shape, keep, seed, offset).view(torch.uint8)
+        return reference.scale_kept(x, kept, keep), kept
+    return _launch(x, keep, seed, offset), seed.new_empty(0, dtype=torch.uint8)
+
+
+def _backward(
+    grad: Tensor, kept: Tensor, keep: float, seed: Tensor, offset: Tensor, impl: str
+) -> Tensor:
+    if impl == "reference":
+        return reference.scale_kept(grad, kept, keep)
+    return _launch(grad, keep, seed, offset)
+
+
+def _launch(x: Tensor, keep: float, seed: Tensor, offset: Tensor) -> Tensor:
+    # Triton is optional, so that its modules are imported only where they run.
+    from ganbench_kernels.inverted_dropout import launch
+
+    return launch.dropout(x, keep, seed, offset)
+
+
+def _forward_fake(
+    x: Tensor, keep: float, seed: Tensor, offset: Tensor, impl: str
+) -> tuple[Tensor, Tensor]:
+    del keep, seed, offset
+    shape = x.shape if impl == "reference" else 0
+    return torch.empty_like(x), x.new_empty(shape, dtype=torch.uint8)
+
+
+def _backward_fake(grad: Tensor, *_: Any) -> Tensor:
+    return torch.empty_like(grad)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    _, ctx.keep, seed, offset, ctx.impl = inputs
+    ctx.save_for_backward(output[1], seed, offset)
+
+
+def _backward_arguments(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Any, ...]:
+    kept, seed, offset = ctx.saved_tensors
+    return grad, kept, ctx.keep, seed, offset, ctx.impl
+
+
+_fused = FusedOp(
+    "dropout",
+    forward=_forward,
+    fake=_forward_fake,
+    backward=_backward,
+    backward_fake=_backward_fake,
+    save=_save,
+    arguments=_backward_arguments,
+)

@@ -1,0 +1,1 @@
+"""The log-likelihood under a Parzen window."""

@@ -1,0 +1,68 @@
+"""The Parzen log-likelihood in Triton: tiled distances, online log-sum-exp, no M x N matrix.
+
+All bandwidths share one running minimum of the distances, and run in a loop at run time: unrolled,
+they spill. Norms come precomputed. Splits of the centers fill the GPU when there are few points.
+"""
+
+import triton
+import triton.language as tl
+
+LOG2E: tl.constexpr = tl.constexpr(1.4426950408889634)
+
+
+@triton.jit
+def parzen_kernel(
+    points_ptr,  # [M, D], centred
+    centers_ptr,  # [N, D], centred
+    point_norms_ptr,  # [M]
+    center_norms_ptr,  # [N]
+    exponents_ptr,  # [K]: -1 / (2 sigma^2)
+    nearest_ptr,  # [splits, M]: smallest squared distance
+    sums_ptr,  # [splits, K, M]: sum of exp(exponent (distance - smallest))
+    M,
+    N,
+    D,
+    K,
+    span,  # centers of one split
+    PRECISION: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+):
+    split = tl.program_id(1)
+    rows = (tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)).to(tl.int64)
+    in_rows = rows < M
+    columns = tl.arange(0, BLOCK_D)
+    k_index = tl.arange(0, BLOCK_K)
+    exponents = tl.load(exponents_ptr + k_index, mask=k_index < K, other=0.0) * LOG2E
+    point_norms = tl.load(point_norms_ptr + rows, mask=in_rows, other=0.0)
+    points_tile = points_ptr + rows[:, None] * D + columns[None, :]
+    nearest = tl.full([BLOCK_M], float("inf"), tl.float32)
+    sums = tl.zeros([BLOCK_M, BLOCK_K], tl.float32)
+    stop = tl.minimum(N, (split + 1) * span)
+    for n in range(split * span, stop, BLOCK_N):
+        centers = (n + tl.arange(0, BLOCK_N)).to(tl.int64)
+        in_centers = centers < stop
+        centers_tile = centers_ptr + centers[None, :] * D + columns[:, None]
+        products = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
+        for d in range(0, D, BLOCK_D):
+            in_columns = d + columns < D
+            x = tl.load(points_tile + d, mask=in_rows[:, None] & in_columns[None, :], other=0.0)
+            c = tl.load(centers_tile + d, mask=in_columns[:, None] & in_centers[None, :], other=0.0)
+            products = tl.dot(x, c, products, input_precision=PRECISION)
+        center_norms = tl.load(center_norms_ptr + centers, mask=in_centers, other=float("inf"))
+        distances = point_norms[:, None] + center_norms[None, :] - 2.0 * products
+        # tl.maximum and tl.min drop a NaN: it must reach the sums through the exponentials.
+        distances = tl.where(distances < 0, 0.0, distances)
+        closer = tl.minimum(nearest, tl.min(distances, 1))
+        sums *= tl.exp2((nearest - closer)[:, None] * exponents[None, :])
+        nearest = closer
+        beyond = distances - closer[:, None]
+        for k in range(K):
+            exponent = tl.load(exponents_ptr + k) * LOG2E
+            term = tl.sum(tl.exp2(beyond * exponent), 1)
+            sums += tl.where(k_index == k, 1.0, 0.0)[None, :] * term[:, None]
+    tl.store(nearest_ptr + split * M + rows, nearest, mask=in_rows)
+    target = sums_ptr + (split * K + k_index[None, :]).to(tl.int64) * M + rows[:, None]
+    tl.store(target, sums, mask=in_rows[:, None] & (k_index < K)[None, :])

@@ -1,0 +1,40 @@
+"""Launches the Parzen kernel and joins its splits."""
+
+import torch
+import triton
+from torch import Tensor
+
+from ganbench_kernels.dispatch import interpreting, kernel_config
+from ganbench_kernels.parzen import kernels
+from ganbench_kernels.parzen.tiled import log_volume
+
+# The smallest number of programs that keeps a large GPU busy (132 to 304 processors).
+PROGRAMS = 512
+MIN_BLOCK_K = 16
+
+
+def forward(points: Tensor, centers: Tensor, sigmas: Tensor) -> Tensor:
+    """Runs `parzen_kernel`: as `tiled.parzen_log_likelihood`, on float32."""
+    (m, size), n, k = points.shape, len(centers), len(sigmas)
+    if m == 0 or k == 0:
+        return points.new_empty(k, m)
+    mean = centers.mean(0)
+    points, centers = points - mean, centers - mean
+    config = kernel_config("parzen_kernel", "float32", points.device)
+    if interpreting():
+        # The interpreter multiplies in float32 whatever is asked for, and knows no bf16x6.
+        config["PRECISION"] = "ieee"
+    blocks = triton.cdiv(m, config["BLOCK_M"])
+    splits = min(triton.cdiv(n, config["BLOCK_N"]), triton.cdiv(PROGRAMS, blocks))
+    span = config["BLOCK_N"] * triton.cdiv(triton.cdiv(n, config["BLOCK_N"]), splits)
+    splits = triton.cdiv(n, span)
+    exponents = -0.5 / sigmas.square()
+    nearest = points.new_empty(splits, m)
+    sums = points.new_empty(splits, k, m)
+    kernels.parzen_kernel[(blocks, splits)](
+        points, centers, points.square().sum(-1), centers.square().sum(-1), exponents,
+        nearest, sums, m, n, size, k, span,
+        BLOCK_K=max(MIN_BLOCK_K, triton.next_power_of_2(k)), **config,
+    )  # fmt: skip
+    log_sums = exponents.unsqueeze(-1) * nearest.unsqueeze(1) + sums.log()
+    return torch.logsumexp(log_sums, 0) - log_volume(centers, sigmas)

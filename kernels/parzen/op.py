@@ -1,0 +1,96 @@
+"""The public parzen_log_likelihood and its gradient."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganbench_kernels import reference
+from ganbench_kernels.checks import check_floating, check_shape
+from ganbench_kernels.dispatch import Impl, choose
+from ganbench_kernels.registration import FusedOp
+
+
+def parzen_log_likelihood(
+    points: Tensor, centers: Tensor, sigmas: Tensor, impl: Impl = "auto"
+) -> Tensor:
+    """Returns the log-density of each point under each Parzen window, [K, M], in nats.
+
+    log of the mean over n of N(points[m]; centers[n], sigmas[k]^2 I); higher is more likely.
+    No M x N matrix is held. Differentiable once in all three; bfloat16 is widened to float32
+    first, and so is the result.
+
+    Args:
+        points: [M, D].
+        centers: [N, D], at least one.
+        sigmas: [K], bandwidths, positive (their values are not checked: that would wait for a GPU).
+        impl: "reference" is plain torch, "triton" one kernel; "auto" the faster one.
+
+    Raises:
+        ValueError: an argument does not fit, or `impl` cannot run here.
+
+    Source: Breuleux et al. (2011), as used in Goodfellow et al. (2014), section 5.
+    """
+    check_floating("parzen_log_likelihood", points=points, centers=centers, sigmas=sigmas)
+    for name, tensor, letters in (("points", points, "M, D"), ("centers", centers, "N, D")):
+        if tensor.dim() != 2:
+            raise ValueError(
+                f"parzen_log_likelihood: {name}: should be [{letters}], got "
+                f"{list(tensor.shape)}; flatten images"
+            )
+    check_shape("parzen_log_likelihood", "points", points, (len(points), centers.shape[1]))
+    check_shape("parzen_log_likelihood", "sigmas", sigmas, (sigmas.numel(),))
+    if not len(centers):
+        raise ValueError(
+            "parzen_log_likelihood: centers: should not be empty, got 0; draw some samples"
+        )
+    chosen = choose("parzen_log_likelihood", impl, points, len(points) * centers.numel())
+    if points.dtype == torch.bfloat16:
+        points, centers, sigmas = points.float(), centers.float(), sigmas.float()
+    return _fused(points, centers, sigmas, chosen)
+
+
+def _forward(points: Tensor, centers: Tensor, sigmas: Tensor, impl: str) -> Tensor:
+    if impl == "reference":
+        return reference.parzen_log_likelihood(points, centers, sigmas)
+    # Triton is optional, so that its modules are imported only where they run.
+    from ganbench_kernels.parzen import launch
+
+    return launch.forward(points, centers, sigmas)
+
+
+def _backward(
+    grad: Tensor, points: Tensor, centers: Tensor, sigmas: Tensor, log_likelihood: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    return reference.parzen_log_likelihood_backward(grad, points, centers, sigmas, log_likelihood)
+
+
+def _forward_fake(points: Tensor, centers: Tensor, sigmas: Tensor, impl: str) -> Tensor:
+    del centers, impl
+    return points.new_empty(len(sigmas), len(points))
+
+
+def _backward_fake(
+    grad: Tensor, points: Tensor, centers: Tensor, sigmas: Tensor, log_likelihood: Tensor
+) -> tuple[Tensor, ...]:
+    del grad, log_likelihood
+    return tuple(tensor.new_empty(tensor.shape) for tensor in (points, centers, sigmas))
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:3], output)
+
+
+def _backward_arguments(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    return grad, *ctx.saved_tensors
+
+
+_fused = FusedOp(
+    "parzen_log_likelihood",
+    forward=_forward,
+    fake=_forward_fake,
+    backward=_backward,
+    backward_fake=_backward_fake,
+    save=_save,
+    arguments=_backward_arguments,
+)

@@ -1,0 +1,1 @@
+"""The maximum over channel pieces and spatial windows."""

@@ -1,0 +1,37 @@
+"""Launches the kernels of maxout_pool2d."""
+
+import torch
+import triton
+from torch import Tensor
+
+from ganbench_kernels.dispatch import dtype_name, kernel_config
+from ganbench_kernels.pooled_maxout import kernels
+
+
+def forward(
+    x: Tensor, pieces: int, kernel_size: int, stride: int, shape: tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
+    """Returns the maxima of `shape` and which candidate of each window won (uint8)."""
+    out = x.new_empty(shape)
+    which = torch.empty_like(out, dtype=torch.uint8)
+    if out.numel():
+        config = kernel_config("maxout_pool2d_fwd_kernel", dtype_name(x.dtype), x.device)
+        kernels.maxout_pool2d_fwd_kernel[(triton.cdiv(out.numel(), config["BLOCK"]),)](
+            x.contiguous(), out, which, out.numel(), *x.shape[2:], *shape[2:],
+            PIECES=pieces, KERNEL=kernel_size, STRIDE=stride, **config,
+        )  # fmt: skip
+    return out, which
+
+
+def backward(
+    grad: Tensor, x: Tensor, which: Tensor, pieces: int, kernel_size: int, stride: int
+) -> Tensor:
+    """Returns the gradient of x."""
+    grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    if grad_x.numel():
+        config = kernel_config("maxout_pool2d_bwd_kernel", dtype_name(x.dtype), x.device)
+        kernels.maxout_pool2d_bwd_kernel[(triton.cdiv(grad_x.numel(), config["BLOCK"]),)](
+            grad.contiguous(), which, grad_x, grad_x.numel(), *x.shape[2:], *which.shape[2:],
+            PIECES=pieces, KERNEL=kernel_size, STRIDE=stride, **config,
+        )  # fmt: skip
+    return grad_x

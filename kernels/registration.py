@@ -1,0 +1,109 @@
+"""Gives an op its gradient twice: for eager calls and for torch.compile.
+
+A `torch.library` op costs about 15 us a call and 76 us with its backward, which matters at the
+paper's batch of 100; an `autograd.Function` costs a few. So eager calls take the function, and only
+compiled code takes the op, which the compiler can keep in its graph.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class _Backward(torch.autograd.Function):
+    """Runs a backward pass as an op of its own, so that a second derivative fails clearly."""
+
+    @staticmethod
+    def forward(ctx: Any, name: str, backward: Callable[..., Any], *arguments: Any) -> Any:
+        ctx.name = name
+        return backward(*arguments)
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> Any:
+        raise NotImplementedError(no_second_derivative(ctx.name))
+
+
+def no_second_derivative(name: str) -> str:
+    """Returns the message for a double backward through an op."""
+    return (
+        f"{name}: gradient: has no second derivative, got a backward through its backward; "
+        "write the op in plain torch for that, or call backward without create_graph"
+    )
+
+
+class FusedOp:
+    """A forward and a backward function, made differentiable once.
+
+    Args:
+        name: of the public op.
+        forward: inputs to a tuple of tensors; annotated, because torch.library reads its schema.
+        fake: `forward` on shapes only.
+        backward: returns a gradient per leading tensor input; annotated.
+        backward_fake: `backward` on shapes only.
+        save: as `torch.autograd.Function.setup_context`.
+        arguments: (ctx, *output gradients) to the arguments of `backward`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        forward: Callable[..., Any],
+        fake: Callable[..., Any],
+        backward: Callable[..., Any],
+        backward_fake: Callable[..., Any],
+        save: Callable[..., None],
+        arguments: Callable[..., tuple[Any, ...]],
+    ) -> None:
+        inputs = len(inspect.signature(forward).parameters)
+
+        def finish(ctx: Any, gradients: Tensor | tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+            if isinstance(gradients, Tensor):
+                gradients = (gradients,)
+            needed = zip(gradients, ctx.needs_input_grad, strict=False)
+            found = [gradient if wanted else None for gradient, wanted in needed]
+            return *found, *[None] * (inputs - len(found))
+
+        def refuse(ctx: Any, *_: Any) -> None:
+            raise NotImplementedError(no_second_derivative(name))
+
+        self.op = torch.library.custom_op(f"ganbench::{name}", forward, mutates_args=())
+        self.backward_op = torch.library.custom_op(
+            f"ganbench::{name}_backward", backward, mutates_args=()
+        )
+        self.op.register_fake(fake)
+        self.backward_op.register_fake(backward_fake)
+        self.op.register_autograd(
+            lambda ctx, *grads: finish(ctx, self.backward_op(*arguments(ctx, *grads))),
+            setup_context=save,
+        )
+        self.backward_op.register_autograd(refuse)
+
+        class Eager(torch.autograd.Function):
+            @staticmethod
+            def forward(*values: Any) -> Any:
+                return forward(*values)
+
+            @staticmethod
+            def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+                # A gradient that nobody asked for stays None instead of becoming zeros.
+                ctx.set_materialize_grads(False)
+                save(ctx, inputs, output)
+
+            @staticmethod
+            def backward(ctx: Any, *grads: Tensor | None) -> Any:
+                if all(grad is None for grad in grads):
+                    return (None,) * inputs
+                found = _Backward.apply(name, backward, *arguments(ctx, *grads))
+                return finish(ctx, found)
+
+        self.function = Eager
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Runs the op, as eager calls or the compiler need it."""
+        if torch.compiler.is_compiling():
+            return self.op(*inputs)
+        return self.function.apply(*inputs)

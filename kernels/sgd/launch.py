@@ -1,0 +1,38 @@
+"""Launches the optimiser kernels, one for each parameter."""
+
+from collections.abc import Sequence
+
+import triton
+from torch import Tensor
+
+from ganbench_kernels.dispatch import dtype_name, kernel_config
+from ganbench_kernels.sgd import kernels
+
+
+def step(
+    parameters: Sequence[Tensor],
+    velocities: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    lr: float | Tensor,
+    momentum: float | Tensor,
+    bounds: Sequence[float | None],
+) -> None:
+    """Updates contiguous parameters and velocities: as `reference.sgd_momentum_max_norm_`."""
+    flags = {
+        "TENSOR_LR": isinstance(lr, Tensor),
+        "TENSOR_MOMENTUM": isinstance(momentum, Tensor),
+    }
+    tensors = zip(parameters, velocities, gradients, bounds, strict=True)
+    for parameter, velocity, gradient, bound in tensors:
+        if parameter.numel() == 0:
+            continue
+        name = "sgd_kernel" if bound is None else "sgd_max_norm_kernel"
+        config = kernel_config(name, dtype_name(parameter.dtype), parameter.device) | flags
+        data = parameter, velocity, gradient.contiguous(), lr, momentum
+        if bound is None:
+            grid = (triton.cdiv(parameter.numel(), config["BLOCK"]),)
+            kernels.sgd_kernel[grid](*data, parameter.numel(), **config)
+        else:
+            size = parameter.shape[-1]
+            grid = (parameter.numel() // size,)
+            kernels.sgd_max_norm_kernel[grid](*data, bound, size, **config)
