@@ -78,9 +78,16 @@ class ExperimentResults:
         return [self.fetch, *per_seed, self.calibrate]
 
     @property
-    def message(self) -> str:
-        """Why there is nothing or less to show, in the words of the first record that says."""
-        return next((stored.record.message for stored in self.stored if stored.record.message), "")
+    def messages(self) -> list[str]:
+        """Why results are missing and what to do, one line each; files without their folders."""
+        title = self.experiment.title
+        if self.fetch.record.status == "data_not_available":
+            file, _, problem = self.fetch.record.message.partition(": ")
+            return [f"{title}: {'/'.join(Path(file).parts[-2:])} in the data directory: {problem}"]
+        diverged = {seed: self.stages["train"][seed] for seed in self.seeds_with("diverged")}
+        return [
+            f"{title}, seed {seed}: {stored.record.message}" for seed, stored in diverged.items()
+        ]
 
 
 def collect(suite_config: Path, results: Path) -> list[ExperimentResults]:

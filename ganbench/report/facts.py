@@ -47,7 +47,6 @@ def experiment_facts(results: ExperimentResults) -> dict[str, Any]:
         "paper_column": experiment.paper_column,
         "paper_figure": experiment.figure,
         "status": seeds_status(results),
-        "message": results.message,
         "seeds": list(results.seeds),
         "seeds_finished": results.seeds_with("ok"),
         "seeds_diverged": results.seeds_with("diverged"),
@@ -138,7 +137,7 @@ def provenance(experiments: Sequence[ExperimentResults]) -> dict[str, Any]:
         "impl": _distinct(one.impl for one in computed),
         "precision": _distinct(one.precision for one in computed),
         "records": len(found),
-        "seeds_run": sum(len(results.seeds) for results in experiments),
+        "seeds_finished": sum(len(results.seeds_with("ok")) for results in experiments),
         "seeds_diverged": sum(len(results.seeds_with("diverged")) for results in experiments),
         "wall_time_s": _wall_times(stored),
     }

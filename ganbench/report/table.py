@@ -56,14 +56,16 @@ class PrintedTable:
 def printed_table(
     title: str, rows: Sequence[Row], experiments: Sequence[ExperimentResults]
 ) -> PrintedTable:
-    """Returns rows in words; an experiment's note becomes a lettered line below the table."""
+    """Returns rows in words; notes and reasons for gaps become lines below the table."""
     notes = {results.name: results.experiment.note for results in experiments}
     distinct = list(dict.fromkeys(filter(None, notes.values())))
     letters = dict(zip(distinct, string.ascii_letters, strict=False))
     marks = {name: letters[note] for name, note in notes.items() if note}
     cells = [_cells(row, marks.get(row.experiment)) for row in rows]
-    lines = [f"[{letter}] {note}." for note, letter in letters.items()]
-    return PrintedTable(title, COLUMNS, tuple(cells), (LEGEND, *lines))
+    lines = [f"[{letter}] {note}" for note, letter in letters.items()]
+    lines += [message for results in experiments for message in results.messages]
+    sentences = (line if line.endswith(".") else f"{line}." for line in lines)
+    return PrintedTable(title, COLUMNS, tuple(cells), (LEGEND, *sentences))
 
 
 def _cells(row: Row, mark: str | None) -> tuple[str, ...]:
