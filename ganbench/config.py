@@ -84,6 +84,12 @@ class ConvolutionalMaxout(Frozen):
     pool_stride: PositiveInt = Field(description="Step between pooling windows, pixels.")
     irange: PositiveFloat = Field(description="Weights start uniform in (-irange, irange).")
 
+    @model_validator(mode="after")
+    def _windows_touch(self) -> Self:
+        if self.pool_stride > self.pool_size:
+            raise ValueError("'pool_stride' larger than 'pool_size' would skip pixels")
+        return self
+
 
 class TransposedConvolution(Frozen):
     """Maps [channels, size, size] features to an image; one bias per output pixel."""

@@ -65,8 +65,8 @@ class ConvolutionalMaxout(nn.Module):
         self.weight = nn.Parameter(torch.zeros(filters, in_shape[0], kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(filters))
         side = in_shape[1] + 2 * padding - kernel_size + 1
-        # Partial windows count, but each starts inside the map.
-        pooled = min(-(-(side - pool_size) // pool_stride) + 1, -(-side // pool_stride))
+        # Partial windows count.
+        pooled = -(-(side - pool_size) // pool_stride) + 1
         self.out_shape = (channels, pooled, pooled)
 
     def forward(self, x: Float[Tensor, "n inputs"]) -> Float[Tensor, "n outputs"]:
