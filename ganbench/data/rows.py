@@ -26,6 +26,12 @@ class Images:
     def __len__(self) -> int:
         return len(self.raw)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        _, channels, height, width = self.raw.shape
+        return channels, height, width
+
     def rows(self, index: Tensor | slice = slice(None)) -> Float[Tensor, "m d"]:
         """Returns the chosen images, all by default, one per row."""
         return preprocess(self.raw[index], self.scale, self.preprocessing).flatten(1)

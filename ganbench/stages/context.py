@@ -4,7 +4,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from ganbench.config import Experiment, experiment_name, load_experiment
 from ganbench.data.datasets import Dataset, load, split_digests
@@ -49,7 +51,7 @@ class Job:
         dataset = load(self.experiment.dataset, data_dir)
         return dataset, split_digests(dataset)
 
-    def images(self, dataset: Dataset, raw: "torch.Tensor | None") -> Images:
+    def images(self, dataset: Dataset, raw: UInt8[np.ndarray, "n c h w"]) -> Images:
         """Returns one split as rows on the device."""
         pixels = torch.from_numpy(raw).to(self.device)
         return Images(pixels, dataset.scale, self.experiment.preprocessing)

@@ -1,5 +1,6 @@
-"""`ganbench sample`: a trained generator to 10,000 samples and the arrays of the paper's figures."""
+"""`ganbench sample`: a generator to 10,000 samples and the arrays of the paper's figures."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -65,10 +66,9 @@ def load_generator(path: Path, experiment: Experiment, train: Images) -> models.
         experiment: its settings.
         train: gives the shape of an image.
     """
-    shape = tuple(train.raw.shape[1:])
     unused = torch.Generator()
-    pixels = torch.zeros(train.raw[0].numel())
-    generator = networks.build_generator(experiment.generator, shape, pixels, unused)
+    pixels = torch.zeros(math.prod(train.shape))
+    generator = networks.build_generator(experiment.generator, train.shape, pixels, unused)
     for phase in experiment.training.phases[1:]:
         generator = networks.put_in_front(
             generator, phase.generator_front, experiment.generator.noise_dim, unused
@@ -85,16 +85,18 @@ def _write(job: Job, checkpoint: str, generator: models.Generator, train: Images
     stream = seeding.generator(job.seed, "sampling", 0)
     samples = draw_samples(generator, job.experiment, count, stream, device)
     names = [f"samples_{checkpoint}.npy", f"figures_{checkpoint}.npz"]
-    _save(job.out.parent / names[0], samples=samples)
-    shape = tuple(train.raw.shape[1:])
     shown = samples[: ROWS * COLUMNS]
     beside = shown[COLUMNS - 1 :: COLUMNS]
     arrays = {
-        "samples": shown.view(-1, *shape),
-        "neighbours": nearest_images(beside, train).view(-1, *shape),
-        "interpolation": _walks(job, generator, device).view(WALKS, STEPS, *shape),
+        "samples": shown.view(-1, *train.shape),
+        "neighbours": nearest_images(beside, train).view(-1, *train.shape),
+        "interpolation": _walks(job, generator, device).view(WALKS, STEPS, *train.shape),
     }
-    _save(job.out.parent / names[1], **arrays)
+    with atomic_path(job.out.parent / names[0]) as path, open(path, "wb") as file:
+        np.save(file, samples.cpu().numpy())
+    values = {name: array.cpu().numpy() for name, array in arrays.items()}
+    with atomic_path(job.out.parent / names[1]) as path, open(path, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **values)
     return names
 
 
@@ -111,12 +113,3 @@ def _walks(job: Job, generator: models.Generator, device: torch.device) -> Tenso
     start, end = ends[:WALKS, None], ends[WALKS:, None]
     share = torch.linspace(0, 1, STEPS)[None, :, None]
     return generator(torch.lerp(start, end, share).flatten(0, 1).to(device))
-
-
-def _save(path: Path, **arrays: Tensor) -> None:
-    values = {name: array.cpu().numpy() for name, array in arrays.items()}
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        if path.suffix == ".npy":
-            np.save(file, values["samples"])
-        else:
-            np.savez_compressed(file, **values)

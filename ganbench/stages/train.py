@@ -11,9 +11,9 @@ from types import FrameType
 import torch
 from safetensors.torch import save_file
 
+from ganbench.config import settings_digest
 from ganbench.data.datasets import Dataset
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
-from ganbench.config import settings_digest
 from ganbench.provenance import atomic_path, code_digest
 from ganbench.records import Metric, Record
 from ganbench.stages.context import Job
@@ -25,7 +25,7 @@ from ganbench.training.progress import Progress
 CHECKPOINT_SHARE = 0.05
 
 
-class Interrupted(GanbenchError):
+class InterruptedRunError(GanbenchError):
     """A signal asked the run to stop; its state is saved."""
 
     exit_code = 143
@@ -45,7 +45,7 @@ def train(
     Raises:
         DataNotAvailableError: the data set is missing.
         DivergenceError: a loss or weight is not finite; the record says so all the same.
-        Interrupted: SIGTERM or SIGINT came; the state is saved.
+        InterruptedRunError: SIGTERM or SIGINT came; the state is saved.
     """
     assert job.seed is not None
     torch.set_num_threads(1)
@@ -128,7 +128,7 @@ def _run_to_the_end(
         progress.update(run)
         if signals:
             save()
-            raise Interrupted(
+            raise InterruptedRunError(
                 f"stopped by signal {signals[0]} after update {run.counters.updates}; "
                 "run the same command again to go on"
             )
@@ -196,7 +196,7 @@ def _metrics(run: Run) -> list[Metric]:
     if counters.updates and counters.seconds:
         value = counters.seconds / counters.updates
         metrics.append(Metric(name="seconds_per_update", value=value, unit="s"))
-    if run.finished and counters.best_log_likelihood is not None:
+    if run.finished:
         metrics += [
             Metric(
                 name="validation_log_likelihood",
@@ -209,5 +209,6 @@ def _metrics(run: Run) -> list[Metric]:
                 ("last", counters.epoch, counters.history[-1]["validation_log_likelihood"]),
                 ("best_validation", counters.best_epoch, counters.best_log_likelihood),
             )
+            if value is not None
         ]
     return metrics

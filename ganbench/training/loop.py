@@ -148,10 +148,11 @@ class Run:
         """A fresh discriminator and fresh momentum; the generator is new or gets a new front."""
         phase: Phase = self.settings.phases[number]
         stream = seeding.generator(self.seed, "init", number)
-        shape = tuple(self.train.raw.shape[1:])
         if number == 0:
             means = self.train.pixel_means().cpu()
-            generator = networks.build_generator(self.experiment.generator, shape, means, stream)
+            generator = networks.build_generator(
+                self.experiment.generator, self.train.shape, means, stream
+            )
         else:
             generator = networks.put_in_front(
                 self.generator.network.cpu(),
@@ -159,7 +160,9 @@ class Run:
                 self.experiment.generator.noise_dim,
                 stream,
             )
-        discriminator = networks.build_discriminator(self.experiment.discriminator, shape, stream)
+        discriminator = networks.build_discriminator(
+            self.experiment.discriminator, self.train.shape, stream
+        )
         bound = self.settings.max_column_norm
         self.generator = step.Player(generator.to(self.device), bound)
         self.discriminator = step.Player(discriminator.to(self.device), bound)

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 import ganbench_kernels
+from ganbench.config import Objective
 from ganbench.models import Discriminator, Generator, Linear, Maxout
-
 
 Network = TypeVar("Network", Generator, Discriminator)
 
@@ -93,7 +93,7 @@ def simultaneous_update(
     real: Float[Tensor, "n d"],
     draw_noise: Callable[[], Float[Tensor, "n z"]],
     masks: Masks,
-    objective: str,
+    objective: Objective,
     rates: Rates,
 ) -> Outcome:
     """Moves both players by gradients at the same parameters, fake batch and masks.
@@ -132,7 +132,7 @@ def alternating_update(
     real: Float[Tensor, "n d"],
     draw_noise: Callable[[], Float[Tensor, "n z"]],
     masks: Masks,
-    objective: str,
+    objective: Objective,
     rates: Rates,
     generator_turn: bool,
 ) -> Outcome:
