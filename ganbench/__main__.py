@@ -172,6 +172,14 @@ def paper(
 
 
 @app.command()
+def show(report: Annotated[Path, typer.Argument(help="A report.json.")]) -> None:
+    """Print the table of a report."""
+    from ganbench.report.table import print_table
+
+    print_table(report)
+
+
+@app.command()
 def doctor(
     suite: Annotated[Path, typer.Option(help="The suite file to plan.")] = Path(
         "configs/suites/paper.yaml"
