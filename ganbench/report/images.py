@@ -56,9 +56,7 @@ def _displayed(file: Path, preprocessing: str) -> dict[str, Float[ndarray, "..."
     return {name: array.clip(0, 1) for name, array in pictures.items()}
 
 
-def _mosaic_figure(
-    blocks: list[Float[ndarray, "rows columns C H W"]], title: str, footer: str
-) -> Figure:
+def _mosaic_figure(blocks: list[Float[ndarray, "rows _ C H W"]], title: str, footer: str) -> Figure:
     """Sets blocks of images side by side, each in axes of its own."""
     columns = [block.shape[1] for block in blocks]
     side = WIDTH / (sum(columns) + 0.5)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -124,17 +125,19 @@ def write_tables(table: PrintedTable, rows: Sequence[Row], folder: Path) -> None
 
 
 def _csv(rows: Sequence[Row]) -> str:
-    """Ranges take two columns each, so that every cell is one number or word."""
-    flat = []
-    for row in rows:
-        cells = asdict(row)
-        for name in ("epochs", "interval", "sigma"):
-            low, high = cells.pop(name) or (None, None)
-            cells |= {f"{name}_low": low, f"{name}_high": high}
-        flat.append(cells)
     counts = ["seeds_run", "seeds_finished", "seeds_diverged", "epochs_low", "epochs_high"]
-    frame = pd.DataFrame(flat).astype(dict.fromkeys(counts, "Int64"))
-    return frame.to_csv(index=False, lineterminator="\n")
+    columns = list(_flat(Row(experiment="", title="", kind="ours", source="")))
+    frame = pd.DataFrame([_flat(row) for row in rows], columns=columns)
+    return frame.astype(dict.fromkeys(counts, "Int64")).to_csv(index=False, lineterminator="\n")
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    """Ranges take two columns each, so that every cell is one number or word."""
+    cells = asdict(row)
+    for name in ("epochs", "interval", "sigma"):
+        low, high = cells.pop(name) or (None, None)
+        cells |= {f"{name}_low": low, f"{name}_high": high}
+    return cells
 
 
 def _markdown(table: PrintedTable) -> str:

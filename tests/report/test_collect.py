@@ -1,0 +1,94 @@
+from collections.abc import Callable
+
+import pytest
+
+from ganbench.errors import GanbenchError
+from ganbench.report.collect import collect
+
+from .synthetic import Synthetic
+
+Write = Callable[..., Synthetic]
+
+
+def read(suite: Synthetic) -> None:
+    collect(suite.config, suite.results)
+
+
+@pytest.mark.parametrize("stage", ["train", "sample", "evaluate"])
+def test_records_of_other_code_are_refused(synthetic: Write, stage: str) -> None:
+    suite = synthetic({"digits": (0, 1)})
+    first, second = (suite.record_path("digits", seed, stage) for seed in (0, 1))
+    suite.edit(second, provenance={"code_digest": "other-code"})
+    with pytest.raises(GanbenchError) as error:
+        read(suite)
+    assert str(error.value) == (
+        f"{second}: code digest other-code differs from {f'{stage}-code'[:12]} of {first}; "
+        "run the older one's stage again, a table cannot mix them"
+    )
+
+
+def test_records_of_other_data_are_refused(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0, 1)})
+    suite.edit(suite.record_path("digits", 1, "evaluate"), datasets={"test": "c" * 64})
+    with pytest.raises(GanbenchError, match=r"seed_1/evaluate\.json: data set digest .* differs"):
+        read(suite)
+
+
+def test_records_of_other_settings_are_refused(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0, 1)})
+    path = suite.record_path("digits", 1, "train")
+    suite.edit(path, config_digest="f" * 64)
+    with pytest.raises(GanbenchError, match=r"train\.json: was made with other settings") as error:
+        read(suite)
+    assert "f" * 12 in str(error.value)
+    assert "digits.yaml has now" in str(error.value)
+
+
+def test_stale_calibration_is_refused(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0,)})
+    suite.edit(suite.results / "digits" / "calibration.json", config_digest="f" * 64)
+    with pytest.raises(GanbenchError, match=r"calibration\.json: was made with other settings"):
+        read(suite)
+
+
+def test_a_missing_record_is_named(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0, 1)})
+    suite.record_path("digits", 1, "sample").unlink()
+    with pytest.raises(GanbenchError, match=r"seed_1/sample\.json: cannot be read"):
+        read(suite)
+
+
+def test_a_diverged_seed_beside_finished_ones_is_not_refused(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0, 1, 2)}, statuses={("digits", 1): "diverged"})
+    (digits,) = collect(suite.config, suite.results)
+    assert digits.seeds_with("ok") == [0, 2]
+    assert digits.seeds_with("diverged") == [1]
+    assert digits.shown_seed == 0
+    assert digits.messages == ["digits 8 x 8, seed 1: digits: diverged; see the log"]
+
+
+def test_the_lowest_finished_seed_is_shown_whatever_the_order(synthetic: Write) -> None:
+    suite = synthetic({"digits": (4, 2, 0)}, statuses={("digits", 0): "diverged"})
+    (digits,) = collect(suite.config, suite.results)
+    assert digits.shown_seed == 2
+
+
+def test_missing_data_is_told_without_the_machines_folders(synthetic: Write) -> None:
+    suite = synthetic({"tfd": (0,)}, unavailable=("tfd",))
+    message = "/some/home/data/tfd/TFD_48x48.mat: is missing; ask for it"
+    suite.edit(suite.results / "data" / "tfd.json", message=message)
+    (tfd,) = collect(suite.config, suite.results)
+    assert tfd.messages == ["TFD: tfd/TFD_48x48.mat in the data directory: is missing; ask for it"]
+
+
+def test_a_metric_must_be_there_once(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0,)})
+    (digits,) = collect(suite.config, suite.results)
+    train = digits.stages["train"][0]
+    assert train.metric("epochs").value == digits.experiment.training.epochs
+    with pytest.raises(
+        GanbenchError, match=r"train\.json: metrics: should hold one 'fid' .* got 0"
+    ):
+        train.metric("fid")
+    with pytest.raises(GanbenchError, match="got 2"):
+        train.metric("validation_log_likelihood")

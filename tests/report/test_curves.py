@@ -1,0 +1,106 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ganbench.records import Metric
+from ganbench.report.curves import PANELS, bandwidth_figure, learning_curves_figure
+
+COLUMNS = [column for _, _, lines in PANELS for column, *_ in lines]
+
+
+def history(level: float, epochs: int = 4, phases: tuple[int, ...] = (1, 1, 1, 1)) -> pd.DataFrame:
+    table = pd.DataFrame({"epoch": range(1, epochs + 1), "phase": phases[:epochs]})
+    for column in COLUMNS:
+        table[column] = level
+    # Monitored in every second epoch only.
+    table.loc[table["epoch"] % 2 == 1, "validation_log_likelihood"] = np.nan
+    return table
+
+
+def labelled(axes: Axes, label: str) -> Line2D:
+    (line,) = (line for line in axes.get_lines() if line.get_label() == label)
+    return line
+
+
+def unlabelled(axes: Axes, style: str) -> list[Line2D]:
+    lines = [line for line in axes.get_lines() if str(line.get_label()).startswith("_")]
+    return [line for line in lines if line.get_linestyle() == style]
+
+
+def test_the_thick_line_is_the_mean_over_finished_seeds() -> None:
+    figure = learning_curves_figure({0: history(0.2), 3: history(0.6)}, {}, "title", "footer")
+    score, losses, *_ = figure.axes
+    mean = labelled(losses, "generator")
+    np.testing.assert_allclose(mean.get_ydata(), 0.4)
+    np.testing.assert_array_equal(mean.get_xdata(), [1, 2, 3, 4])
+    np.testing.assert_array_equal(labelled(score, "Parzen window").get_xdata(), [2, 4])
+    # Two players, each with two seeds.
+    assert len(unlabelled(losses, "-")) == 4
+    (band, _) = losses.collections
+    assert band.get_paths()[0].get_extents().ymin == pytest.approx(0.2)
+    assert band.get_paths()[0].get_extents().ymax == pytest.approx(0.6)
+
+
+def test_one_seed_has_no_band() -> None:
+    figure = learning_curves_figure({0: history(0.2)}, {}, "title", "footer")
+    assert [len(axes.collections) for axes in figure.axes] == [0, 0, 0, 0]
+    assert len(figure.axes[1].get_lines()) == 2
+
+
+def test_a_diverged_seed_is_dotted_and_in_no_mean() -> None:
+    gone = history(0.9, epochs=2)
+    figure = learning_curves_figure({0: history(0.2)}, {1: gone}, "title", "footer")
+    losses = figure.axes[1]
+    np.testing.assert_allclose(labelled(losses, "generator").get_ydata(), 0.2)
+    assert [list(line.get_xdata()) for line in unlabelled(losses, ":")] == [[1, 2], [1, 2]]
+
+
+def test_a_new_phase_is_marked_between_its_epochs() -> None:
+    two = history(0.2, phases=(1, 1, 2, 2))
+    figure = learning_curves_figure({0: two}, {}, "title", "footer")
+    for axes in figure.axes:
+        (mark,) = unlabelled(axes, "--")
+        assert list(mark.get_xdata()) == [2.5, 2.5]
+
+
+def grid(best: float, folds: tuple[int, ...] = ()) -> list[Metric]:
+    """A curve over three bandwidths with its peak at `best`, for each fold."""
+    return [
+        Metric(
+            name="validation_log_likelihood",
+            value=-abs(sigma - best),
+            unit="nats",
+            labels={"sigma": sigma} | ({"fold": fold} if folds else {}),
+        )
+        for fold in folds or (0,)
+        for sigma in (0.3, 0.1, 0.2)
+    ]
+
+
+def marks(figure: Figure) -> list[float]:
+    """The bandwidths that are circled, without the legend's empty one."""
+    points = [collection.get_offsets() for collection in figure.axes[0].collections]
+    return [float(one[0, 0]) for one in points if len(one)]
+
+
+def test_the_chosen_bandwidth_of_each_seed_is_circled() -> None:
+    grids = {"seed 0": grid(0.2), "seed 1": grid(0.1)}
+    figure = bandwidth_figure(grids, grid(0.3), "title", "footer")
+    assert marks(figure) == [0.2, 0.1, 0.3]
+    axes = figure.axes[0]
+    assert axes.get_xscale() == "log"
+    np.testing.assert_allclose(axes.get_xticks(), [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(labelled(axes, "seed 0").get_xdata(), [0.1, 0.2, 0.3])
+
+
+def test_every_fold_has_its_line_and_one_entry_in_the_legend() -> None:
+    figure = bandwidth_figure({"seed 0": grid(0.2, (0, 1))}, grid(0.3, (0, 1)), "title", "footer")
+    axes = figure.axes[0]
+    assert len(axes.get_lines()) == 4
+    legend = axes.get_legend()
+    assert legend is not None
+    entries = [text.get_text() for text in legend.get_texts()]
+    assert entries == ["seed 0", "training images", "chosen"]

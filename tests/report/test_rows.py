@@ -1,0 +1,103 @@
+import math
+from collections.abc import Callable
+
+import pytest
+
+from ganbench.report.collect import collect
+from ganbench.report.rows import Row, table_rows
+
+from .synthetic import SIGMAS, Synthetic
+
+Write = Callable[..., Synthetic]
+T_2, T_1 = 4.302652729911275, 12.706204736432095  # t(df, 0.975)
+
+
+def rows_of(suite: Synthetic) -> list[Row]:
+    return table_rows(collect(suite.config, suite.results))
+
+
+def only(rows: list[Row], experiment: str, source: str) -> Row:
+    (row,) = (row for row in rows if row.experiment == experiment and source in row.source)
+    return row
+
+
+def test_three_seeds(synthetic: Write) -> None:
+    scores = {("mnist", 0): 218.0, ("mnist", 1): 221.0, ("mnist", 2): 227.0}
+    row = only(rows_of(synthetic({"mnist": (0, 1, 2)}, scores=scores)), "mnist", "last")
+    assert row.log_likelihood == pytest.approx(222.0)
+    half = T_2 * math.sqrt((4**2 + 1**2 + 5**2) / 2) / math.sqrt(3)
+    assert row.interval == pytest.approx((222.0 - half, 222.0 + half))
+    assert (row.seeds_run, row.seeds_finished, row.seeds_diverged) == (3, 3, 0)
+    assert (row.standard_error, row.error_over) == (2.0, "test images")
+    assert (row.status, row.epochs) == ("ok", (300, 300))
+
+
+def test_best_validation_is_a_row_of_its_own(synthetic: Write) -> None:
+    row = only(rows_of(synthetic({"mnist": (0, 1)})), "mnist", "best validation")
+    assert row.log_likelihood == pytest.approx(203.5)
+    assert row.epochs == (298, 299)
+
+
+def test_one_seed_has_no_interval(synthetic: Write) -> None:
+    row = only(rows_of(synthetic({"mnist": (0,)})), "mnist", "last")
+    assert row.log_likelihood == 200.0
+    assert row.interval is None
+
+
+def test_a_diverged_seed_is_counted_and_flagged(synthetic: Write) -> None:
+    suite = synthetic(
+        {"mnist": (0, 1, 2)},
+        scores={("mnist", 0): 218.0, ("mnist", 2): 222.0},
+        statuses={("mnist", 1): "diverged"},
+    )
+    row = only(rows_of(suite), "mnist", "last")
+    assert row.status == "1 of 3 seeds diverged"
+    assert (row.seeds_run, row.seeds_finished, row.seeds_diverged) == (3, 2, 1)
+    half = T_1 * math.sqrt(8) / math.sqrt(2)
+    assert row.log_likelihood == 220.0
+    assert row.interval == pytest.approx((220.0 - half, 220.0 + half))
+
+
+def test_all_diverged_has_no_number(synthetic: Write) -> None:
+    statuses = {("digits", 0): "diverged", ("digits", 1): "diverged"}
+    rows = rows_of(synthetic({"digits": (0, 1)}, statuses=statuses))
+    row = only(rows, "digits", "last")
+    assert row.status == "2 of 2 seeds diverged"
+    assert row.log_likelihood is row.interval is row.sigma is None
+    assert only(rows, "digits", "calibration").log_likelihood == 240.0
+
+
+def test_missing_data_has_no_number(synthetic: Write) -> None:
+    rows = rows_of(synthetic({"tfd": (0,)}, unavailable=("tfd",)))
+    ours = [row for row in rows if row.experiment == "tfd"]
+    assert len(ours) == 3
+    assert {row.status for row in ours} == {"data not available"}
+    assert {row.log_likelihood for row in ours} == {None}
+    assert ours[0].seeds_run == 0
+
+
+def test_five_folds(synthetic: Write) -> None:
+    row = only(rows_of(synthetic({"tfd": (0,)})), "tfd", "last")
+    assert (row.standard_error, row.error_over) == (26.0, "folds")
+    assert row.sigma == pytest.approx((SIGMAS[2], SIGMAS[3]))
+
+
+def test_a_bandwidth_at_the_edge_of_the_grid_is_marked(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0,)})
+    path = suite.record_path("digits", 0, "evaluate")
+    text = path.read_text()
+    path.write_text(text.replace('"sigma_at_grid_edge": 0', '"sigma_at_grid_edge": 1', 1))
+    rows = rows_of(suite)
+    assert only(rows, "digits", "last").sigma_at_grid_edge
+    assert not only(rows, "digits", "best validation").sigma_at_grid_edge
+
+
+def test_the_papers_rows_stand_only_beside_their_data(synthetic: Write) -> None:
+    seeds = {"mnist": (0,), "mnist_normal": (0,), "tfd": (0,), "faces48": (0,), "digits": (0,)}
+    rows = rows_of(synthetic(seeds))
+    published = [(number, row) for number, row in enumerate(rows) if row.kind == "published"]
+    assert [row.experiment for _, row in published] == ["MNIST"] * 4 + ["TFD"] * 4
+    assert [number for number, _ in published] == [0, 1, 2, 3, 10, 11, 12, 13]
+    assert published[3][1].log_likelihood == 225
+    assert published[7][1].error_over == "folds"
+    assert [row.experiment for row in rows[14:]] == ["tfd"] * 3 + ["faces48"] * 3 + ["digits"] * 3
