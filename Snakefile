@@ -4,10 +4,12 @@
 # Also settable: device=cpu|cuda, data_dir=FOLDER.
 import sys
 from pathlib import Path
+from shlex import quote
 
 from snakemake.utils import min_version
 
 from ganbench.config import load_suite, suite_experiments
+from ganbench.data.fetch import available, data_directory
 from ganbench.provenance import code_digest, has_gpu
 from ganbench.report.outputs import CAPTIONS, outputs, shown
 
@@ -17,23 +19,34 @@ min_version("9.0")
 report: f"{CAPTIONS}/workflow.rst"
 
 
-shell.prefix(f"set -euo pipefail; export PATH='{Path(sys.executable).parent}':$PATH; ")
-
 SUITE_FILE = Path(config.get("suite", "configs/suites/paper.yaml"))
 SUITE = load_suite(SUITE_FILE).name
 EXPERIMENTS = {name: entry for name, *entry in suite_experiments(SUITE_FILE)}
 BY_DATASET = {entry[1].dataset: entry[0] for entry in EXPERIMENTS.values()}
 RESULTS = f"results/{SUITE}"
-DEVICE = config.get("device", "cuda" if has_gpu() else "cpu")
-GPU = {"gpu": 1} if DEVICE == "cuda" else {}
-DATA = f"--data-dir '{config['data_dir']}'" if "data_dir" in config else ""
-COMMON = f"--suite {SUITE} {DATA}"
 REPORT = f"{RESULTS}/report"
 SHOWN = shown(SUITE_FILE)
+# By the environment, not as rule parameters: another device or folder is no reason to run again.
+DATA_DIR = data_directory(config.get("data_dir"))
+DEVICE = config.get("device", "cuda" if has_gpu() else "cpu")
+GPU = {"gpu": 1} if DEVICE == "cuda" else {}
+shell.prefix(
+    f"set -euo pipefail; export PATH={quote(str(Path(sys.executable).parent))}:$PATH "
+    f"GANBENCH_DATA={quote(str(DATA_DIR))} GANBENCH_DEVICE={DEVICE} GANBENCH_SUITE={SUITE}; "
+)
 
 
 def settings(wildcards):
     return EXPERIMENTS[wildcards.experiment][1]
+
+
+def data_record(wildcards):
+    """Its age does not count: pixels are pinned, and data that turns up changes a parameter."""
+    return ancient(f"{RESULTS}/data/{settings(wildcards).dataset}.json")
+
+
+def data_found(wildcards):
+    return available(settings(wildcards).dataset, DATA_DIR)
 
 
 def config_file(wildcards):
@@ -46,7 +59,9 @@ def seeds(name):
 
 def every(record):
     return [
-        f"{RESULTS}/{name}/seed_{seed}/{record}.json" for name in EXPERIMENTS for seed in seeds(name)
+        f"{RESULTS}/{name}/seed_{seed}/{record}.json"
+        for name in EXPERIMENTS
+        for seed in seeds(name)
     ]
 
 
@@ -67,7 +82,7 @@ localrules:
 
 
 onstart:
-    shell(f"ganbench doctor --suite {SUITE_FILE} --device {DEVICE} {DATA}")
+    shell("ganbench doctor --suite {SUITE_FILE}")
 
 
 rule all:
@@ -81,34 +96,39 @@ rule fetch:
         f"{RESULTS}/data/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/fetch_{{dataset}}.log",
-    params:
-        code=code_digest("fetch"),
-        config=lambda wildcards: BY_DATASET[wildcards.dataset],
+    conda:
+        "environment.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        code=code_digest("fetch"),
+        data=lambda wildcards: available(wildcards.dataset, DATA_DIR),
+        config=lambda wildcards: BY_DATASET[wildcards.dataset],
     shell:
-        "ganbench fetch --config {params.config} --out {output} {COMMON} --in-workflow > {log} 2>&1"
+        "ganbench fetch --config {params.config} --out {output} --in-workflow > {log} 2>&1"
 
 
 rule train:
     input:
-        lambda wildcards: f"{RESULTS}/data/{settings(wildcards).dataset}.json",
+        data_record,
     output:
         f"{RESULTS}/{{experiment}}/seed_{{seed}}/train.json",
     log:
         f"{RESULTS}/logs/train_{{experiment}}_{{seed}}.log",
+    conda:
+        "environment.yaml"
+    resources:
+        **GPU,
+        mem_mb=6000,
+        runtime=2880,
     params:
         code=code_digest("train"),
         settings=lambda wildcards: settings(wildcards).training_digest,
+        data=data_found,
         config=config_file,
-    resources:
-        mem_mb=6000,
-        runtime=2880,
-        **GPU,
     shell:
-        "ganbench train --config {params.config} --seeds {wildcards.seed} --out {output} {COMMON}"
-        " --device {DEVICE} --in-workflow > {log} 2>&1"
+        "ganbench train --config {params.config} --seeds {wildcards.seed} --out {output} --in-workflow > {log} 2>&1"
 
 
 rule sample:
@@ -118,17 +138,18 @@ rule sample:
         f"{RESULTS}/{{experiment}}/seed_{{seed}}/sample.json",
     log:
         f"{RESULTS}/logs/sample_{{experiment}}_{{seed}}.log",
+    conda:
+        "environment.yaml"
+    resources:
+        **GPU,
+        mem_mb=4000,
+        runtime=60,
     params:
         code=code_digest("sample"),
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
-    resources:
-        mem_mb=4000,
-        runtime=60,
-        **GPU,
     shell:
-        "ganbench sample --config {params.config} --seeds {wildcards.seed} --out {output} {COMMON}"
-        " --device {DEVICE} > {log} 2>&1"
+        "ganbench sample --config {params.config} --seeds {wildcards.seed} --out {output} > {log} 2>&1"
 
 
 rule evaluate:
@@ -138,37 +159,40 @@ rule evaluate:
         f"{RESULTS}/{{experiment}}/seed_{{seed}}/evaluate.json",
     log:
         f"{RESULTS}/logs/evaluate_{{experiment}}_{{seed}}.log",
+    conda:
+        "environment.yaml"
+    resources:
+        **GPU,
+        mem_mb=4000,
+        runtime=120,
     params:
         code=code_digest("evaluate"),
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
-    resources:
-        mem_mb=4000,
-        runtime=120,
-        **GPU,
     shell:
-        "ganbench evaluate --config {params.config} --seeds {wildcards.seed} --out {output} {COMMON}"
-        " --device {DEVICE} > {log} 2>&1"
+        "ganbench evaluate --config {params.config} --seeds {wildcards.seed} --out {output} > {log} 2>&1"
 
 
 rule calibrate:
     input:
-        lambda wildcards: f"{RESULTS}/data/{settings(wildcards).dataset}.json",
+        data_record,
     output:
         f"{RESULTS}/{{experiment}}/calibration.json",
     log:
         f"{RESULTS}/logs/calibrate_{{experiment}}.log",
+    conda:
+        "environment.yaml"
+    resources:
+        **GPU,
+        mem_mb=4000,
+        runtime=120,
     params:
         code=code_digest("calibrate"),
         settings=lambda wildcards: settings(wildcards).digest,
+        data=data_found,
         config=config_file,
-    resources:
-        mem_mb=4000,
-        runtime=120,
-        **GPU,
     shell:
-        "ganbench evaluate --calibration --config {params.config} --out {output} {COMMON}"
-        " --device {DEVICE} --in-workflow > {log} 2>&1"
+        "ganbench evaluate --calibration --config {params.config} --out {output} --in-workflow > {log} 2>&1"
 
 
 rule report:
@@ -178,33 +202,40 @@ rule report:
         every("evaluate"),
         expand(f"{RESULTS}/{{experiment}}/calibration.json", experiment=EXPERIMENTS),
     output:
-        [reported(name) for name in outputs(SUITE_FILE)],
+        report=f"{REPORT}/report.json",
+        shown=[reported(name) for name in outputs(SUITE_FILE)[1:]],
     log:
         f"{RESULTS}/logs/report.log",
-    params:
-        code=code_digest("report"),
-        suite=SUITE_FILE,
+    conda:
+        "environment.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        code=code_digest("report"),
+        suite=SUITE_FILE,
     shell:
-        "ganbench report --config {params.suite} --out {output[0]} > {log} 2>&1"
+        "ganbench report --config {params.suite} --out {output.report} > {log} 2>&1"
 
 
 rule paper:
     input:
-        f"{REPORT}/report.json",
         "paper/main.typ",
         "paper/references.bib",
         "DEVIATIONS.md",
+        report=rules.report.output.report,
     output:
-        report(f"{RESULTS}/paper.pdf", category="Paper", caption=f"{CAPTIONS}/paper.rst"),
+        report(
+            f"{RESULTS}/paper.pdf", category="Paper", caption=f"{CAPTIONS}/paper.rst"
+        ),
     log:
         f"{RESULTS}/logs/paper.log",
-    params:
-        code=code_digest("paper"),
+    conda:
+        "environment.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=code_digest("paper"),
     shell:
-        "ganbench paper --report {input[0]} --out {output} > {log} 2>&1"
+        "ganbench paper --report {input.report} --out {output} > {log} 2>&1"

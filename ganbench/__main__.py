@@ -42,11 +42,15 @@ Out = Annotated[
     Path, typer.Option(help="The record to write; with several seeds '{seed}' stands for each.")
 ]
 Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
-SuiteName = Annotated[str, typer.Option(help="The suite that the record belongs to.")]
+SuiteName = Annotated[
+    str, typer.Option(envvar="GANBENCH_SUITE", help="The suite that the record belongs to.")
+]
 DataDir = Annotated[
     Path | None, typer.Option(help="Data directory; else $GANBENCH_DATA, else the user's cache.")
 ]
-DeviceOption = Annotated[Device, typer.Option(help="Where torch computes.")]
+DeviceOption = Annotated[
+    Device, typer.Option(envvar="GANBENCH_DEVICE", help="Where torch computes.")
+]
 ImplOption = Annotated[Impl, typer.Option(help="Which kernels run.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")]
 InWorkflow = Annotated[

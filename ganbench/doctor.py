@@ -12,6 +12,8 @@ from ganbench.provenance import device_name, git_state, versions
 from ganbench.stages.context import resolve_device, resolve_impl
 from ganbench.training.cost import Cost, Rates, cost, measure_rates
 
+WIDTH = 100  # so that a log shows whole columns
+
 
 def doctor(suite: Path, data_dir: Path | None, device: str) -> None:
     """Prints versions, device, data and a rough time and disk space per experiment.
@@ -21,7 +23,7 @@ def doctor(suite: Path, data_dir: Path | None, device: str) -> None:
         data_dir: the flag's data directory.
         device: "auto", "cpu" or "cuda".
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=WIDTH)
     device = resolve_device(device)
     directory = data_directory(data_dir)
     commit, dirty = git_state()

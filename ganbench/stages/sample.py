@@ -39,7 +39,8 @@ def sample(job: Job, train_record: Path, data_dir: Path) -> Record:
         GanbenchError: the training record is of other settings, or a file of it is not as it says.
     """
     trained = read_record(train_record)
-    if trained.config_digest != job.experiment.digest or trained.seed != job.seed:
+    settings = Experiment.model_validate(trained.config)
+    if settings.training_digest != job.experiment.training_digest or trained.seed != job.seed:
         raise GanbenchError(
             f"{train_record}: was trained with other settings or another seed than {job.config} "
             f"and {job.seed}; run `ganbench train` again"
