@@ -14,14 +14,26 @@ DROPPED: tl.constexpr = tl.constexpr(255)
 
 @triton.jit
 def dropout_factors(
-    rows, unit, U, seed, offset, threshold, scale, ONE_BIT, GROUP: tl.constexpr, BLOCK: tl.constexpr
+    first,
+    U,
+    seed,
+    offset,
+    threshold,
+    scale,
+    ONE_BIT: tl.constexpr,
+    GROUP: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_U: tl.constexpr,
 ):
-    """Factors of the outputs [rows, unit : unit + BLOCK]; GROUP units share their random bits."""
-    groups = unit + GROUP * tl.arange(0, BLOCK // GROUP)
-    first = (rows[:, None] * U + groups[None, :])[:, :, None]
+    """Factors of a tile of outputs; GROUP consecutive units share their random bits.
+
+    `first` is the tile's first output, of its seed's N x U.
+    """
+    groups = GROUP * tl.arange(0, BLOCK_U // GROUP)
+    leader = first + tl.arange(0, BLOCK_N)[:, None] * U + groups[None, :]
     member = tl.arange(0, GROUP)[None, None, :]
-    kept = kept_lanes(first, member, seed, offset, threshold, ONE_BIT)
-    return tl.where(tl.reshape(kept, [rows.shape[0], BLOCK]), scale, 0.0)
+    kept = kept_lanes(leader[:, :, None], member, seed, offset, threshold, ONE_BIT)
+    return tl.where(tl.reshape(kept, [BLOCK_N, BLOCK_U]), scale, 0.0)
 
 
 @triton.jit
@@ -47,18 +59,17 @@ def maxout_fwd_kernel(
     BLOCK_U: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ):
+    # Tiles are a 64-bit base and 32-bit offsets inside: 64-bit offsets alone take the registers.
     s = tl.program_id(2).to(tl.int64)
-    rows = (tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)).to(tl.int64)
-    units = tl.program_id(1) * BLOCK_U + tl.arange(0, BLOCK_U)
-    columns = tl.arange(0, BLOCK_D)
-    in_rows, in_units = rows < N, units < U
-    x_tile = x_ptr + s * N * D + rows[:, None] * D + columns[None, :]
-    weight_ptr += s * P * U * D
+    row, unit = tl.program_id(0) * BLOCK_N, tl.program_id(1) * BLOCK_U
+    rows, units, columns = tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_U), tl.arange(0, BLOCK_D)
+    in_rows, in_units = row + rows < N, unit + units < U
+    x_tile = x_ptr + (s * N + row) * D + rows[:, None] * D + columns[None, :]
     best = tl.full([BLOCK_N, BLOCK_U], float("-inf"), tl.float32)
     which = tl.zeros([BLOCK_N, BLOCK_U], tl.int32)
     for p in range(P):
-        piece = (p * U + units).to(tl.int64)
-        weight_tile = weight_ptr + piece[None, :] * D + columns[:, None]
+        piece = (s * P + p) * U + unit
+        weight_tile = weight_ptr + piece * D + units[None, :] * D + columns[:, None]
         affine = tl.zeros([BLOCK_N, BLOCK_U], tl.float32)
         for d in range(0, D, BLOCK_D):
             in_columns = d + columns < D
@@ -67,7 +78,7 @@ def maxout_fwd_kernel(
                 weight_tile + d, mask=in_columns[:, None] & in_units[None, :], other=0.0
             )
             affine = tl.dot(x, weight, affine, input_precision=PRECISION)
-        bias = tl.load(bias_ptr + s * P * U + piece, mask=in_units, other=0.0)
+        bias = tl.load(bias_ptr + piece + units, mask=in_units, other=0.0)
         affine += bias[None, :].to(tl.float32)
         # Also true for a NaN, as torch.maximum; false on a tie, so that the first piece wins.
         wins = (affine > best) | (affine != affine) | (best != best)
@@ -75,16 +86,17 @@ def maxout_fwd_kernel(
         best = tl.where(wins, affine, best)
     if DROPOUT:
         seed, offset = tl.load(seed_ptr + s), tl.load(offset_ptr)
-        unit = tl.program_id(1) * BLOCK_U
+        first = row.to(tl.int64) * U + unit
         factor = dropout_factors(
-            rows, unit, U, seed, offset, threshold, scale, ONE_BIT, GROUP, BLOCK_U
+            first, U, seed, offset, threshold, scale, ONE_BIT, GROUP, BLOCK_N, BLOCK_U
         )
         best *= factor
         which = tl.where(factor == 0.0, DROPPED, which)
-    outputs = s * N * U + rows[:, None] * U + units[None, :]
+    base = (s * N + row) * U + unit
+    outputs = rows[:, None] * U + units[None, :]
     inside = in_rows[:, None] & in_units[None, :]
-    tl.store(out_ptr + outputs, best.to(out_ptr.dtype.element_ty), mask=inside)
-    tl.store(which_ptr + outputs, which.to(tl.uint8), mask=inside)
+    tl.store(out_ptr + base + outputs, best.to(out_ptr.dtype.element_ty), mask=inside)
+    tl.store(which_ptr + base + outputs, which.to(tl.uint8), mask=inside)
 
 
 @triton.jit
@@ -104,27 +116,27 @@ def maxout_bwd_input_kernel(
     BLOCK_D: tl.constexpr,
 ):
     s = tl.program_id(2).to(tl.int64)
-    rows = (tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)).to(tl.int64)
-    columns = tl.program_id(1) * BLOCK_D + tl.arange(0, BLOCK_D)
-    in_rows, in_columns = rows < N, columns < D
-    weight_ptr += s * P * U * D
+    row, column = tl.program_id(0) * BLOCK_N, tl.program_id(1) * BLOCK_D
+    rows, units, columns = tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_U), tl.arange(0, BLOCK_D)
+    in_rows, in_columns = row + rows < N, column + columns < D
+    outputs = rows[:, None] * U + units[None, :]
+    weights = units[:, None] * D + columns[None, :]
     total = tl.zeros([BLOCK_N, BLOCK_D], tl.float32)
-    for u in range(0, U, BLOCK_U):
-        units = u + tl.arange(0, BLOCK_U)
-        inside = in_rows[:, None] & (units < U)[None, :]
-        outputs = s * N * U + rows[:, None] * U + units[None, :]
-        grad = tl.load(grad_ptr + outputs, mask=inside, other=0.0)
-        which = tl.load(which_ptr + outputs, mask=inside, other=DROPPED)
+    for unit in range(0, U, BLOCK_U):
+        in_units = unit + units < U
+        inside = in_rows[:, None] & in_units[None, :]
+        base = (s * N + row) * U + unit
+        grad = tl.load(grad_ptr + base + outputs, mask=inside, other=0.0)
+        which = tl.load(which_ptr + base + outputs, mask=inside, other=DROPPED)
         for p in range(P):
-            piece = (p * U + units).to(tl.int64)
             weight = tl.load(
-                weight_ptr + piece[:, None] * D + columns[None, :],
-                mask=(units < U)[:, None] & in_columns[None, :],
+                weight_ptr + ((s * P + p) * U + unit) * D + column + weights,
+                mask=in_units[:, None] & in_columns[None, :],
                 other=0.0,
             )
             routed = tl.where(which == p, grad, 0.0).to(grad.dtype)
             total = tl.dot(routed, weight, total, input_precision=PRECISION)
-    target = grad_x_ptr + s * N * D + rows[:, None] * D + columns[None, :]
+    target = grad_x_ptr + (s * N + row) * D + column + rows[:, None] * D + columns[None, :]
     inside = in_rows[:, None] & in_columns[None, :]
     tl.store(target, (total * scale).to(grad_x_ptr.dtype.element_ty), mask=inside)
 
@@ -149,36 +161,37 @@ def maxout_bwd_weight_kernel(
     BLOCK_D: tl.constexpr,
 ):
     s, p = (tl.program_id(2) // P).to(tl.int64), tl.program_id(2) % P
-    units = tl.program_id(0) * BLOCK_U + tl.arange(0, BLOCK_U)
-    columns = tl.program_id(1) * BLOCK_D + tl.arange(0, BLOCK_D)
-    in_units, in_columns = units < U, columns < D
+    unit, column = tl.program_id(0) * BLOCK_U, tl.program_id(1) * BLOCK_D
+    rows, units, columns = tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_U), tl.arange(0, BLOCK_D)
+    in_units, in_columns = unit + units < U, column + columns < D
+    outputs = rows[None, :] * U + units[:, None]
+    inputs = rows[:, None] * D + columns[None, :]
     total = tl.zeros([BLOCK_U, BLOCK_D], tl.float32)
-    bias = tl.zeros([BLOCK_U], tl.float32)
-    for n in range(0, N, BLOCK_N):
-        rows = (n + tl.arange(0, BLOCK_N)).to(tl.int64)
-        in_rows = rows < N
-        outputs = s * N * U + rows[None, :] * U + units[:, None]
+    bias_total = tl.zeros([BLOCK_U], tl.float32)
+    for row in range(0, N, BLOCK_N):
+        in_rows = row + rows < N
         inside = in_units[:, None] & in_rows[None, :]
-        grad = tl.load(grad_ptr + outputs, mask=inside, other=0.0)
-        which = tl.load(which_ptr + outputs, mask=inside, other=DROPPED)
+        base = (s * N + row) * U + unit
+        grad = tl.load(grad_ptr + base + outputs, mask=inside, other=0.0)
+        which = tl.load(which_ptr + base + outputs, mask=inside, other=DROPPED)
         routed = tl.where(which == p, grad, 0.0).to(grad.dtype)
         if WEIGHTED:
-            row_weight = tl.load(row_weight_ptr + s * N + rows, mask=in_rows, other=0.0)
+            row_weight = tl.load(row_weight_ptr + s * N + row + rows, mask=in_rows, other=0.0)
             routed = (routed * row_weight[None, :]).to(grad.dtype)
         x = tl.load(
-            x_ptr + s * N * D + rows[:, None] * D + columns[None, :],
+            x_ptr + (s * N + row) * D + column + inputs,
             mask=in_rows[:, None] & in_columns[None, :],
             other=0.0,
         )
         total = tl.dot(routed, x, total, input_precision=PRECISION)
-        bias += tl.sum(routed.to(tl.float32), 1)
-    piece = (s * P + p) * U + units
-    target = grad_weight_ptr + piece[:, None] * D + columns[None, :]
+        bias_total += tl.sum(routed.to(tl.float32), 1)
+    piece = (s * P + p) * U + unit
+    target = grad_weight_ptr + piece * D + column + units[:, None] * D + columns[None, :]
     inside = in_units[:, None] & in_columns[None, :]
     tl.store(target, (total * scale).to(grad_weight_ptr.dtype.element_ty), mask=inside)
     if tl.program_id(1) == 0:
-        bias = (bias * scale).to(grad_bias_ptr.dtype.element_ty)
-        tl.store(grad_bias_ptr + piece, bias, mask=in_units)
+        bias = (bias_total * scale).to(grad_bias_ptr.dtype.element_ty)
+        tl.store(grad_bias_ptr + piece + units, bias, mask=in_units)
 
 
 @triton.jit

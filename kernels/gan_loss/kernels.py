@@ -38,8 +38,8 @@ def game(real, fake, OBJECTIVE: tl.constexpr):
         g, g_fake = -fake, tl.full(fake.shape, -1.0, tl.float32)
     elif OBJECTIVE == "wasserstein":
         d, g = fake - real, -fake
-        d_real = g_fake = tl.full(fake.shape, -1.0, tl.float32)
-        d_fake = -g_fake
+        d_real, d_fake = tl.full(fake.shape, -1.0, tl.float32), tl.full(fake.shape, 1.0, tl.float32)
+        g_fake = d_real
     else:
         real_loss, not_real = softplus_and_sigmoid(-real)
         fake_loss, fake_probability = softplus_and_sigmoid(fake)

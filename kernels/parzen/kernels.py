@@ -30,28 +30,28 @@ def parzen_kernel(
     BLOCK_N: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ):
-    split = tl.program_id(1)
-    rows = (tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)).to(tl.int64)
-    in_rows = rows < M
-    columns = tl.arange(0, BLOCK_D)
+    split, row = tl.program_id(1), tl.program_id(0) * BLOCK_M
+    rows, columns = tl.arange(0, BLOCK_M), tl.arange(0, BLOCK_D)
+    in_rows = row + rows < M
     k_index = tl.arange(0, BLOCK_K)
     exponents = tl.load(exponents_ptr + k_index, mask=k_index < K, other=0.0) * LOG2E
-    point_norms = tl.load(point_norms_ptr + rows, mask=in_rows, other=0.0)
-    points_tile = points_ptr + rows[:, None] * D + columns[None, :]
+    point_norms = tl.load(point_norms_ptr + row + rows, mask=in_rows, other=0.0)
+    points_tile = points_ptr + row.to(tl.int64) * D + rows[:, None] * D + columns[None, :]
     nearest = tl.full([BLOCK_M], float("inf"), tl.float32)
     sums = tl.zeros([BLOCK_M, BLOCK_K], tl.float32)
-    stop = tl.minimum(N, (split + 1) * span)
-    for n in range(split * span, stop, BLOCK_N):
-        centers = (n + tl.arange(0, BLOCK_N)).to(tl.int64)
-        in_centers = centers < stop
-        centers_tile = centers_ptr + centers[None, :] * D + columns[:, None]
+    start, stop = split * span, tl.minimum(N, (split + 1) * span)
+    centers = tl.arange(0, BLOCK_N)
+    centers_tile = centers_ptr + start.to(tl.int64) * D + centers[None, :] * D + columns[:, None]
+    for n in range(start, stop, BLOCK_N):
+        in_centers = n + centers < stop
         products = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
         for d in range(0, D, BLOCK_D):
             in_columns = d + columns < D
             x = tl.load(points_tile + d, mask=in_rows[:, None] & in_columns[None, :], other=0.0)
             c = tl.load(centers_tile + d, mask=in_columns[:, None] & in_centers[None, :], other=0.0)
             products = tl.dot(x, c, products, input_precision=PRECISION)
-        center_norms = tl.load(center_norms_ptr + centers, mask=in_centers, other=float("inf"))
+        centers_tile += BLOCK_N * D
+        center_norms = tl.load(center_norms_ptr + n + centers, mask=in_centers, other=float("inf"))
         distances = point_norms[:, None] + center_norms[None, :] - 2.0 * products
         # tl.maximum and tl.min drop a NaN: it must reach the sums through the exponentials.
         distances = tl.where(distances < 0, 0.0, distances)
@@ -63,6 +63,6 @@ def parzen_kernel(
             exponent = tl.load(exponents_ptr + k) * LOG2E
             term = tl.sum(tl.exp2(beyond * exponent), 1)
             sums += tl.where(k_index == k, 1.0, 0.0)[None, :] * term[:, None]
-    tl.store(nearest_ptr + split * M + rows, nearest, mask=in_rows)
-    target = sums_ptr + (split * K + k_index[None, :]).to(tl.int64) * M + rows[:, None]
+    tl.store(nearest_ptr + split.to(tl.int64) * M + row + rows, nearest, mask=in_rows)
+    target = sums_ptr + split.to(tl.int64) * K * M + row + k_index[None, :] * M + rows[:, None]
     tl.store(target, sums, mask=in_rows[:, None] & (k_index < K)[None, :])

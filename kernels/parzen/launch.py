@@ -3,6 +3,7 @@
 import torch
 import triton
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ganbench_kernels.dispatch import interpreting, kernel_config
 from ganbench_kernels.parzen import kernels
@@ -11,6 +12,7 @@ from ganbench_kernels.parzen.tiled import log_volume
 # The smallest number of programs that keeps a large GPU busy (132 to 304 processors).
 PROGRAMS = 512
 MIN_BLOCK_K = 16
+ALIGNMENT = 16
 
 
 def forward(points: Tensor, centers: Tensor, sigmas: Tensor) -> Tensor:
@@ -18,8 +20,9 @@ def forward(points: Tensor, centers: Tensor, sigmas: Tensor) -> Tensor:
     (m, size), n, k = points.shape, len(centers), len(sigmas)
     if m == 0 or k == 0:
         return points.new_empty(k, m)
-    mean = centers.mean(0)
-    points, centers = points - mean, centers - mean
+    # Columns of zeros change no distance and keep every row aligned for vector loads.
+    padding, mean = (0, -size % ALIGNMENT), centers.mean(0)
+    points, centers = pad(points - mean, padding), pad(centers - mean, padding)
     config = kernel_config("parzen_kernel", "float32", points.device)
     if interpreting():
         # The interpreter multiplies in float32 whatever is asked for, and knows no bf16x6.
@@ -33,8 +36,8 @@ def forward(points: Tensor, centers: Tensor, sigmas: Tensor) -> Tensor:
     sums = points.new_empty(splits, k, m)
     kernels.parzen_kernel[(blocks, splits)](
         points, centers, points.square().sum(-1), centers.square().sum(-1), exponents,
-        nearest, sums, m, n, size, k, span,
+        nearest, sums, m, n, points.shape[1], k, span,
         BLOCK_K=max(MIN_BLOCK_K, triton.next_power_of_2(k)), **config,
     )  # fmt: skip
     log_sums = exponents.unsqueeze(-1) * nearest.unsqueeze(1) + sums.log()
-    return torch.logsumexp(log_sums, 0) - log_volume(centers, sigmas)
+    return torch.logsumexp(log_sums, 0) - log_volume(n, size, sigmas)

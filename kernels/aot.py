@@ -1,0 +1,251 @@
+"""Compiles every kernel at every shipped setting for GPUs that are not there, and judges the result.
+
+A kernel that spills registers, outgrows shared memory or takes more than its committed budget fails
+before anyone runs it. Needs triton, no GPU, and TRITON_INTERPRET unset.
+"""
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.backends.nvidia.compiler import get_ptxas
+from triton.compiler import ASTSource
+
+from ganbench_kernels.affine_maxout import kernels as maxout
+from ganbench_kernels.affine_maxout.launch import INPUT_PRECISION
+from ganbench_kernels.dispatch import ARCHITECTURES, tuned_table
+from ganbench_kernels.gan_loss import kernels as loss
+from ganbench_kernels.inverted_dropout import kernels as dropout
+from ganbench_kernels.parzen import kernels as parzen
+from ganbench_kernels.pooled_maxout import kernels as pool
+from ganbench_kernels.sgd import kernels as sgd
+
+BUDGETS = Path(__file__).parent / "aot_budgets.json"
+TARGETS = {
+    "sm_80": GPUTarget("cuda", 80, 32),
+    "sm_90": GPUTarget("cuda", 90, 32),
+    "gfx942": GPUTarget("hip", "gfx942", 64),
+}
+# The compiler does not check what a program may take of a processor's shared memory, bytes.
+SHARED_LIMITS = {"sm_80": 166_912, "sm_90": 232_448, "gfx942": 65_536}
+DOT_VARIANTS = ("float32", "tf32", "bfloat16")
+DTYPES = ("float32", "bfloat16")
+POINTERS = {"float32": "*fp32", "tf32": "*fp32", "bfloat16": "*bf16"}
+FIXED_POINTERS = {"which_ptr": "*u8", "seed_ptr": "*i64", "offset_ptr": "*i64"}
+ALWAYS_FLOAT32 = ("sums_ptr", "losses_ptr")
+FLOATS = ("scale", "max_norm")
+# Sizes that a launch makes a multiple of 16 whatever its caller's are.
+ALWAYS_ALIGNED = {"parzen_kernel": ("D", "span")}
+
+
+class Build(NamedTuple):
+    """One kernel with everything that its compiler is told, but the architecture's settings."""
+
+    kernel: Any
+    variant: str  # key of the tuned settings
+    case: str  # what tells it from the kernel's other builds
+    constants: dict[str, Any]
+    aligned: bool  # every size is a multiple of 16, as the paper's are
+
+    @property
+    def name(self) -> str:
+        """Identifies a build in the budget file."""
+        parts = self.kernel.__name__, self.variant, self.case, "" if self.aligned else "odd"
+        return "/".join(part for part in parts if part)
+
+
+class Resources(NamedTuple):
+    """What one program of a compiled kernel takes."""
+
+    registers: int  # of one thread
+    spills: int  # bytes of one thread (registers on AMD)
+    shared: int  # bytes of shared memory
+
+
+def builds() -> Iterator[Build]:
+    """Yields every kernel, precision, form and alignment that a launch can ask for."""
+    yield from _maxout_builds()
+    for dtype in DTYPES:
+        for one_bit in (True, False):
+            yield Build(dropout.dropout_kernel, dtype, _case(one_bit), {"ONE_BIT": one_bit}, False)
+        for kernel in (pool.maxout_pool2d_fwd_kernel, pool.maxout_pool2d_bwd_kernel):
+            for size in (2, 4):
+                sizes = {"PIECES": 2, "KERNEL": size, "STRIDE": 2}
+                yield Build(kernel, dtype, f"window{size}", sizes, False)
+        for objective in loss.OBJECTIVES:
+            constants = {"OBJECTIVE": objective}
+            yield Build(loss.adversarial_loss_kernel, dtype, objective, constants, False)
+        rates = {"TENSOR_LR": True, "TENSOR_MOMENTUM": True}
+        for kernel in (sgd.sgd_kernel, sgd.sgd_max_norm_kernel):
+            yield Build(kernel, dtype, "", rates, False)
+    yield Build(loss.adversarial_loss_sum_kernel, "float32", "", {}, False)
+    for aligned in (True, False):
+        yield Build(parzen.parzen_kernel, "float32", "", {"BLOCK_K": 16}, aligned)
+
+
+def _maxout_builds() -> Iterator[Build]:
+    forms = ("plain", True), ("one_bit", True), ("lanes", True), ("lanes", False)
+    for variant in DOT_VARIANTS:
+        precision = {"PRECISION": INPUT_PRECISION[variant]}
+        for case, aligned in forms:
+            form = {"DROPOUT": case != "plain", "ONE_BIT": case == "one_bit"}
+            constants = precision | form | {"GROUP": 8 if aligned else 1}
+            yield Build(maxout.maxout_fwd_kernel, variant, case, constants, aligned)
+        for aligned in (True, False):
+            yield Build(maxout.maxout_bwd_input_kernel, variant, "", precision, aligned)
+            weighted = precision | {"WEIGHTED": True}
+            yield Build(maxout.maxout_bwd_weight_kernel, variant, "", weighted, aligned)
+    for dtype in DTYPES:
+        for one_bit in (True, False):
+            form = {"DROPOUT": True, "ONE_BIT": one_bit}
+            kernel = maxout.maxout_epilogue_fwd_kernel
+            yield Build(kernel, dtype, _case(one_bit), form, False)
+        yield Build(maxout.maxout_epilogue_bwd_kernel, dtype, "", {}, False)
+
+
+def _case(one_bit: bool) -> str:
+    return "one_bit" if one_bit else "lanes"
+
+
+def compile_build(build: Build, arch: str, settings: dict[str, Any] | None = None) -> Resources:
+    """Compiles a build for an architecture.
+
+    Args:
+        build: from `builds`.
+        arch: a key of `TARGETS`.
+        settings: block sizes and compiler options; the shipped ones if absent.
+    """
+    if settings is None:
+        settings = tuned_table(arch)["configs"][build.kernel.__name__][build.variant]
+    options = {key: value for key, value in settings.items() if key.islower()}
+    blocks = {key: value for key, value in settings.items() if key.isupper()}
+    # The default of enable_fp_fusion differs between versions of Triton.
+    compiled = triton.compile(
+        _source(build, build.constants | blocks),
+        target=TARGETS[arch],
+        options=options | {"enable_fp_fusion": True},
+    )
+    read = _amd_resources if arch.startswith("gfx") else _nvidia_resources
+    registers, spills = read(compiled.asm, arch)
+    return Resources(registers, spills, compiled.metadata.shared)
+
+
+def _source(build: Build, constants: dict[str, Any]) -> ASTSource:
+    """Types and alignment of every argument, as the launch's own compiler would infer them."""
+    signature, attributes = {}, {}
+    aligned = ALWAYS_ALIGNED.get(build.kernel.__name__, ())
+    for i, name in enumerate(build.kernel.arg_names):
+        if name in constants:
+            signature[name] = "constexpr"
+            continue
+        signature[name] = _argument_type(build, name)
+        if signature[name].startswith("*") or (
+            signature[name] == "i32" and (build.aligned or name in aligned)
+        ):
+            attributes[(i,)] = [["tt.divisibility", 16]]
+    return ASTSource(build.kernel, signature, constants, attributes)
+
+
+def _argument_type(build: Build, name: str) -> str:
+    if name in ALWAYS_FLOAT32:
+        return "*fp32"
+    if name in FIXED_POINTERS:
+        return FIXED_POINTERS[name]
+    if name.endswith("_ptr") or name in ("lr", "momentum"):
+        return POINTERS[build.variant]
+    return "fp32" if name in FLOATS else "i32"
+
+
+def _nvidia_resources(asm: dict[str, Any], arch: str) -> tuple[int, int]:
+    capability = int(arch.removeprefix("sm_"))
+    # Triton compiles for the architecture-specific instruction set from Hopper on.
+    gpu = f"{arch}a" if capability >= 90 else arch
+    with tempfile.NamedTemporaryFile("w", suffix=".ptx") as file:
+        file.write(asm["ptx"])
+        file.flush()
+        command = [get_ptxas(capability).path, "-v", f"--gpu-name={gpu}", file.name]
+        result = subprocess.run(
+            [*command, "-o", "/dev/null"], capture_output=True, text=True, check=True
+        )
+    spills = sum(int(n) for n in re.findall(r"(\d+) bytes spill", result.stderr))
+    return _number(r"Used (\d+) registers", result.stderr), spills
+
+
+def _amd_resources(asm: dict[str, Any], arch: str) -> tuple[int, int]:
+    del arch
+    text = asm["amdgcn"]
+    spills = _number(r"\.vgpr_spill_count:\s+(\d+)", text)
+    private = _number(r"\.private_segment_fixed_size:\s+(\d+)", text)
+    return _number(r"\.vgpr_count:\s+(\d+)", text), max(spills, private)
+
+
+def _number(pattern: str, text: str) -> int:
+    match = re.search(pattern, text)
+    assert match, f"the assembler's report has no {pattern}"
+    return int(match[1])
+
+
+def measure(archs: tuple[str, ...] = ARCHITECTURES, workers: int = 2) -> dict[str, dict[str, Any]]:
+    """Compiles everything, and returns resources by architecture and build name."""
+    jobs = [(index, arch) for arch in archs for index in range(len(list(builds())))]
+    # Spawned: a fork would copy the locks of torch's threads.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool_:
+        found = list(pool_.map(_measure_one, jobs, chunksize=4))
+    table: dict[str, dict[str, Any]] = {arch: {} for arch in archs}
+    for (_, arch), (name, resources) in zip(jobs, found, strict=True):
+        table[arch][name] = resources._asdict()
+    return table
+
+
+def _measure_one(job: tuple[int, str]) -> tuple[str, Resources]:
+    index, arch = job
+    build = list(builds())[index]
+    return build.name, compile_build(build, arch)
+
+
+def read_budgets() -> dict[str, dict[str, Any]]:
+    """Returns the committed budgets, by architecture and build name."""
+    return json.loads(BUDGETS.read_text())["budgets"]
+
+
+def write_budgets(table: dict[str, dict[str, Any]]) -> None:
+    """Makes what was measured the budget."""
+    content = {"triton": triton.__version__, "budgets": table}
+    text = json.dumps(content, indent=1)
+    # One line for each build: the file is read in diffs.
+    text = re.sub(r"\{\s+(\"registers\"[^}]+?)\s+\}", lambda m: _one_line(m[1]), text)
+    BUDGETS.write_text(text + "\n")
+
+
+def _one_line(fields: str) -> str:
+    return "{" + " ".join(fields.split()) + "}"
+
+
+def problems(measured: dict[str, dict[str, Any]], budgets: dict[str, dict[str, Any]]) -> list[str]:
+    """Returns one line for each build that spills, does not fit or is over its budget."""
+    lines = []
+    for arch, table in measured.items():
+        expected = budgets.get(arch, {})
+        for name in sorted(expected.keys() ^ table.keys()):
+            lines.append(f"{arch} {name}: measured and budgeted builds differ; rewrite the budgets")
+        for name in sorted(expected.keys() & table.keys()):
+            lines += [f"{arch} {name}: {line}" for line in _over(arch, table[name], expected[name])]
+    return lines
+
+
+def _over(arch: str, found: dict[str, int], budget: dict[str, int]) -> Iterator[str]:
+    if found["spills"]:
+        yield f"spills {found['spills']}; none are allowed: take smaller blocks or more warps"
+    if found["shared"] > SHARED_LIMITS[arch]:
+        yield f"shared memory {found['shared']} bytes; {SHARED_LIMITS[arch]} are there"
+    for field in ("registers", "shared"):
+        if found[field] > budget[field]:
+            yield f"{field} {found[field]}; the budget is {budget[field]}"
