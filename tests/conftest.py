@@ -10,4 +10,4 @@ from jaxtyping import install_import_hook
 import ganbench.__main__
 import ganbench.config  # noqa: F401
 
-install_import_hook("ganbench", "beartype.beartype")
+install_import_hook("ganbench", "type_checks.check")

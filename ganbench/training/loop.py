@@ -190,7 +190,7 @@ class Run:
         if settings.update == "simultaneous":
             outcome = step.simultaneous_update(*common)
         else:
-            turn = counters.batch % settings.discriminator_steps == 0
+            turn = (counters.phase_updates + 1) % settings.discriminator_steps == 0
             outcome = step.alternating_update(*common, generator_turn=turn)
         counters.phase_updates += 1
         counters.updates += 1

@@ -1,0 +1,392 @@
+"""What a run visits, repeats, forgets and remembers."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganbench import seeding
+from ganbench.errors import DivergenceError
+from ganbench.evaluation import parzen
+from ganbench.training import loop, schedules, step
+from ganbench.training.loop import SUMS, Run, draw_noise, draw_samples
+
+from .conftest import FRONT, experiment, images
+
+NewRun = Callable[..., Run]
+State = tuple[dict[str, Tensor], dict[str, Any]]
+ONE_PHASE = {"phases": [{"epochs": 2}]}
+COLUMNS = [
+    "epoch",
+    "phase",
+    "updates",
+    "learning_rate",
+    "momentum",
+    "discriminator_loss",
+    "generator_loss",
+    "d_real",
+    "d_fake",
+    "discriminator_gradient_norm",
+    "generator_gradient_norm",
+    "validation_log_likelihood",
+    "sigma",
+]
+
+
+def nothing() -> None:
+    """For runs that nobody interrupts."""
+
+
+def finish(run: Run, after_update: Callable[[], None] = nothing) -> Run:
+    while not run.finished:
+        run.run_epoch(after_update)
+        after_update()
+    return run
+
+
+def copied(run: Run) -> State:
+    """The state as a checkpoint holds it: tensors of its own, counters through JSON."""
+    tensors, counters = run.state()
+    return {k: v.clone() for k, v in tensors.items()}, json.loads(json.dumps(counters))
+
+
+def assert_same(one: State, two: State) -> None:
+    """Bit for bit, and in every counter and the history."""
+    assert one[0].keys() == two[0].keys()
+    for name in one[0]:
+        assert torch.equal(one[0][name], two[0][name]), name
+    assert one[1] == two[1]
+
+
+def test_a_run_repeats_itself_bit_for_bit(new_run: NewRun) -> None:
+    assert_same(copied(finish(new_run())), copied(finish(new_run())))
+
+
+@pytest.mark.parametrize("stream", ["init", "data_order", "noise", "dropout"])
+def test_every_stream_shapes_the_weights(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    expected = copied(finish(new_run()))[0]
+    plain = seeding.stream_seed
+
+    def shifted(seed: int, name: str, *indices: int) -> int:
+        return plain(seed + (name == stream), name, *indices)
+
+    monkeypatch.setattr(seeding, "stream_seed", shifted)
+    found = copied(finish(new_run()))[0]
+    name = "generator.layers.0.weight"
+    assert not torch.equal(found[name], expected[name])
+
+
+def test_another_seed_is_another_run(new_run: NewRun) -> None:
+    one, two = (copied(finish(new_run(seed)))[0] for seed in (0, 1))
+    name = "generator.layers.3.weight"
+    assert not torch.equal(one[name], two[name])
+
+
+@pytest.mark.parametrize("update", ["simultaneous", "alternating"])
+def test_looking_more_often_does_not_change_the_weights(new_run: NewRun, update: str) -> None:
+    often, seldom = (finish(new_run(monitor_every=n, update=update)) for n in (1, 1000))
+    for (name, one), (_, two) in zip(
+        copied(often)[0].items(), copied(seldom)[0].items(), strict=True
+    ):
+        if not name.startswith("best."):
+            assert torch.equal(one, two), name
+    columns = [name for name in COLUMNS if name not in ("validation_log_likelihood", "sigma")]
+    for one, two in zip(often.counters.history, seldom.counters.history, strict=True):
+        assert [one[name] for name in columns] == [two[name] for name in columns]
+    found = [row["validation_log_likelihood"] is not None for row in seldom.counters.history]
+    # The last epoch of each phase is always looked at.
+    assert found == [False, True, False, True]
+
+
+class Spy:
+    """Keeps the arguments and outcomes of every update."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        self.calls: list[dict[str, Any]] = []
+        plain = getattr(step, name)
+
+        def spied(generator, discriminator, real, draw, masks, objective, rates, **turn):
+            drawn: list[Tensor] = []
+
+            def keep() -> Tensor:
+                drawn.append(draw())
+                return drawn[-1]
+
+            outcome = plain(generator, discriminator, real, keep, masks, objective, rates, **turn)
+            call = {"real": real, "noise": drawn, "masks": masks, "rates": rates}
+            self.calls.append(call | turn | {"outcome": outcome, "objective": objective})
+            return outcome
+
+        monkeypatch.setattr(loop.step, name, spied)
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
+    return Spy(monkeypatch, "simultaneous_update")
+
+
+def test_an_epoch_visits_every_image_once_in_a_new_order(new_run: NewRun, spy: Spy) -> None:
+    finish(new_run())
+    rows = [tuple(row.tolist()) for row in images().rows()]
+    assert [len(call["real"]) for call in spy.calls] == [5, 5, 3] * 4
+    orders = []
+    for epoch in range(4):
+        calls = spy.calls[3 * epoch : 3 * epoch + 3]
+        seen = [tuple(row.tolist()) for call in calls for row in call["real"]]
+        assert Counter(seen) == Counter(rows)
+        orders.append([rows.index(row) for row in seen])
+    assert len({tuple(order) for order in orders}) == 4
+
+
+def test_fakes_are_as_many_as_the_batch_has_images_and_fresh(new_run: NewRun, spy: Spy) -> None:
+    finish(new_run())
+    assert [[len(noise) for noise in call["noise"]] for call in spy.calls] == [[5], [5], [3]] * 4
+    drawn = torch.cat([call["noise"][0] for call in spy.calls])
+    assert len(drawn.unique(dim=0)) == len(drawn) == 4 * 13
+
+
+def test_masks_never_repeat(new_run: NewRun, spy: Spy) -> None:
+    run = finish(new_run())
+    step_size = step.masks_per_update(run.discriminator.network)
+    assert [int(call["masks"].offset) for call in spy.calls] == [step_size * n for n in range(12)]
+    assert {int(call["masks"].seed) for call in spy.calls} == {seeding.stream_seed(0, "dropout")}
+
+
+def test_rates_count_minibatches_and_epochs_of_the_phase(new_run: NewRun, spy: Spy) -> None:
+    settings = {"learning_rate_decay": 1.5, "momentum_epochs": 3}
+    run = finish(new_run(**settings))
+    training = run.settings
+    expected = [
+        (schedules.learning_rate(training, update), schedules.momentum(training, epoch))
+        for update, epoch in [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (5, 2)]
+    ]
+    # The second phase starts both again.
+    assert [tuple(call["rates"]) for call in spy.calls] == expected * 2
+    history = run.counters.history
+    assert [(row["learning_rate"], row["momentum"]) for row in history] == [
+        expected[2],
+        expected[5],
+    ] * 2
+    assert expected[0] == (0.5, 0.5)
+    assert expected[1][0] == pytest.approx(0.5 / 1.5)
+
+
+def test_algorithm_1_gives_the_generator_every_kth_turn(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = Spy(monkeypatch, "alternating_update")
+    finish(new_run(update="alternating", discriminator_steps=2, objective="minimax"))
+    # Epochs of three batches do not disturb the count; a new phase starts it again.
+    assert [call["generator_turn"] for call in spy.calls] == [False, True] * 6
+    assert [len(call["noise"]) for call in spy.calls] == [1, 2] * 6
+    assert {call["objective"] for call in spy.calls} == {"minimax"}
+
+
+def test_more_discriminator_steps_than_batches_still_train_the_generator(new_run: NewRun) -> None:
+    run = new_run(update="alternating", discriminator_steps=4, **ONE_PHASE)
+    before = copied(run)[0]["generator.layers.0.weight"]
+    first = run.run_epoch(nothing)
+    assert torch.equal(copied(run)[0]["generator.layers.0.weight"], before)
+    assert first["generator_gradient_norm"] is None
+    run.run_epoch(nothing)
+    assert not torch.equal(copied(run)[0]["generator.layers.0.weight"], before)
+
+
+def test_the_history_has_a_row_an_epoch(new_run: NewRun) -> None:
+    run = finish(new_run(monitor_every=2))
+    history = run.counters.history
+    assert all(list(row) == COLUMNS for row in history)
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+    assert [row["phase"] for row in history] == [1, 1, 2, 2]
+    assert [row["updates"] for row in history] == [3, 6, 9, 12]
+    assert [row["sigma"] is None for row in history] == [True, False] * 2
+
+
+def test_the_history_holds_means_over_updates_and_the_last_gradients(
+    new_run: NewRun, spy: Spy
+) -> None:
+    row = new_run().run_epoch(nothing)
+    outcomes = [call["outcome"] for call in spy.calls]
+    expected = {
+        "discriminator_loss": [o.discriminator_loss for o in outcomes],
+        "generator_loss": [o.generator_loss for o in outcomes],
+        "d_real": [o.real_logits.sigmoid().mean() for o in outcomes],
+        "d_fake": [o.fake_logits.sigmoid().mean() for o in outcomes],
+    }
+    assert tuple(expected) == SUMS
+    for name, values in expected.items():
+        assert row[name] == pytest.approx(float(sum(values)) / 3, rel=1e-6)
+    for name in ("discriminator", "generator"):
+        gradients = getattr(outcomes[-1], f"{name}_gradients")
+        squares = sum(float((gradient.double() ** 2).sum()) for gradient in gradients)
+        assert row[f"{name}_gradient_norm"] == pytest.approx(math.sqrt(squares), rel=1e-12)
+
+
+def test_monitoring_follows_the_protocol(new_run: NewRun) -> None:
+    run = new_run()
+    row = run.run_epoch(nothing)
+    samples = run.sample(32, seeding.generator(0, "monitoring", 1))
+    found = parzen.choose_bandwidth(run.validation, samples, parzen.GAN2014.sigmas)
+    assert row["validation_log_likelihood"] == max(found.log_likelihoods)
+    assert row["sigma"] == found.sigma
+
+
+def test_only_the_first_validation_images_are_monitored() -> None:
+    validation = torch.arange(1200.0)[:, None].expand(1200, 16)
+    for folds, expected in ((1, 1000), (5, 1200)):
+        run = Run(experiment(), 0, images(), validation, folds)
+        assert torch.equal(run.validation, validation[:expected])
+
+
+def test_best_validation_is_the_state_of_the_best_row(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Three epochs whose second is the best.
+    values = iter([[-5.0, -4.0], [-2.0, -3.0], [-2.5, -4.0]])
+    monkeypatch.setattr(
+        parzen, "choose_bandwidth", lambda *_: parzen.Bandwidth(0.1, next(values), False)
+    )
+    run = new_run(phases=[{"epochs": 3}])
+    weights = []
+    while not run.finished:
+        run.run_epoch(nothing)
+        weights.append(copied(run)[0])
+    assert (run.counters.best_epoch, run.counters.best_log_likelihood) == (2, -2.0)
+    for name, value in run.best.items():
+        assert torch.equal(value, weights[1][f"generator.{name}"])
+        assert not torch.equal(value, weights[2][f"generator.{name}"])
+    assert run.best.keys() == dict(run.generator.network.named_parameters()).keys()
+
+
+def test_the_best_of_an_earlier_phase_is_forgotten(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([[-1.0], [-1.0], [-9.0], [-8.0]])
+    monkeypatch.setattr(
+        parzen, "choose_bandwidth", lambda *_: parzen.Bandwidth(0.1, next(values), True)
+    )
+    run = finish(new_run())
+    assert (run.counters.best_epoch, run.counters.best_log_likelihood) == (4, -8.0)
+    assert len(run.best) == 8
+
+
+def test_a_new_phase_keeps_the_generator_and_restarts_everything_else(new_run: NewRun) -> None:
+    run = new_run(max_column_norm=0.4)
+    start = copied(run)[0]
+    run.run_epoch(nothing)
+    before: dict[str, Tensor] = {}
+    run.run_epoch(lambda: before.update(copied(run)[0]))
+    after = copied(run)[0]
+    # `before` is one update older; the phase's end has moved the layers two places on.
+    for layer in (0, 1):
+        moved = after[f"generator.layers.{layer + 2}.weight"]
+        difference = (moved - before[f"generator.layers.{layer}.weight"]).abs().max()
+        assert 0 < difference < 0.2
+    assert after["generator.layers.0.weight"].shape == (FRONT[0]["units"], 3)
+    assert (after["generator.layers.1.bias"] == -2).all()
+    assert not any(value.any() for name, value in after.items() if "velocity" in name)
+    # A fresh discriminator of the same shape, from a stream of its own, within the bound.
+    name = "discriminator.layers.0.weight"
+    assert after[name].shape == start[name].shape
+    assert after[name].abs().max() < 0.3
+    assert not torch.equal(after[name], start[name])
+    assert not torch.equal(after[name], before[name])
+    for weight in ("generator.layers.0.weight", name):
+        assert after[weight].norm(dim=-1).max() <= 0.4 * (1 + 1e-6)
+    counters = run.counters
+    assert (counters.phase, counters.phase_epoch, counters.phase_updates) == (1, 0, 0)
+    assert (counters.epoch, counters.updates) == (2, 6)
+
+
+def test_all_layers_are_trained_in_a_new_phase(new_run: NewRun) -> None:
+    run = new_run()
+    run.run_epoch(nothing)
+    run.run_epoch(nothing)
+    before = copied(run)[0]
+    run.run_epoch(nothing)
+    for name, value in copied(run)[0].items():
+        if name.startswith(("generator.", "discriminator.")):
+            assert not torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"max_column_norm": 0.6},
+        {"update": "alternating", "discriminator_steps": 2, "monitor_every": 2},
+    ],
+    ids=["simultaneous", "alternating"],
+)
+def test_a_run_put_down_anywhere_goes_on_as_if_nothing_happened(
+    new_run: NewRun, settings: dict[str, Any]
+) -> None:
+    """Also right before and after the end of an epoch, of a phase and of the run."""
+    run = new_run(**settings)
+    states = [copied(run)]
+    finish(run, lambda: states.append(copied(run)))
+    expected = copied(run)
+    assert [state[1]["updates"] for state in states] == list(range(13))
+    for state in states:
+        again = new_run(**settings)
+        again.restore(*state)
+        assert_same(copied(again), state)
+        assert_same(copied(finish(again)), expected)
+
+
+@pytest.mark.parametrize("in_weights", [False, True])
+def test_divergence_is_named(new_run: NewRun, in_weights: bool) -> None:
+    run = new_run(learning_rate=0.5 if in_weights else 1e30, **ONE_PHASE)
+
+    def spoil() -> None:
+        # The epoch's last update moves by it, after the losses were found finite.
+        if in_weights and run.counters.batch == 2:
+            run.generator.velocity[0].fill_(math.inf)
+
+    what = "weights" if in_weights else "discriminator_loss, generator_loss, .*weights"
+    with pytest.raises(
+        DivergenceError,
+        match=rf"^epoch 1: {what} not finite; lower training: learning_rate, or run another seed$",
+    ):
+        finish(run, spoil)
+    assert run.counters.history == []
+
+
+def test_uniform_noise_has_unit_variance_and_the_papers_range() -> None:
+    noise = draw_noise(experiment(), 20_000, seeding.generator(0, "noise"))
+    assert noise.shape == (20_000, 3)
+    assert noise.abs().max() < math.sqrt(3)
+    assert noise.abs().max() > math.sqrt(3) * 0.999
+    # Five standard errors over 60,000 values.
+    assert noise.mean().item() == pytest.approx(0, abs=5 / 245)
+    assert noise.var().item() == pytest.approx(1, abs=5 * math.sqrt(0.8) / 245)
+
+
+def test_normal_noise() -> None:
+    plain = experiment()
+    normal = plain.model_copy(
+        update={"generator": plain.generator.model_copy(update={"noise": "normal"})}
+    )
+    noise = draw_noise(normal, 20_000, seeding.generator(0, "noise"))
+    assert noise.abs().max() > 3
+    assert noise.mean().item() == pytest.approx(0, abs=5 / 245)
+    assert noise.var().item() == pytest.approx(1, abs=5 * math.sqrt(2) / 245)
+
+
+def test_samples_do_not_depend_on_their_batches(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run()
+    arguments = run.generator.network, run.experiment, 10
+    whole = draw_samples(*arguments, seeding.generator(0, "sampling"), torch.device("cpu"))
+    monkeypatch.setattr(loop, "SAMPLE_BATCH", 3)
+    parts = draw_samples(*arguments, seeding.generator(0, "sampling"), torch.device("cpu"))
+    assert whole.shape == (10, 16)
+    assert not whole.requires_grad
+    torch.testing.assert_close(parts, whole, rtol=1e-6, atol=1e-6)
