@@ -1,4 +1,4 @@
-"""Compiles every kernel at every shipped setting for GPUs that are not there, and judges the result.
+"""Compiles every kernel at every shipped setting for GPUs that are not there, and judges it.
 
 A kernel that spills registers, outgrows shared memory or takes more than its committed budget fails
 before anyone runs it. Needs triton, no GPU, and TRITON_INTERPRET unset.

@@ -34,7 +34,7 @@ def parzen_kernel(
     rows, columns = tl.arange(0, BLOCK_M), tl.arange(0, BLOCK_D)
     in_rows = row + rows < M
     k_index = tl.arange(0, BLOCK_K)
-    exponents = tl.load(exponents_ptr + k_index, mask=k_index < K, other=0.0) * LOG2E
+    exponents = tl.load(exponents_ptr + k_index, mask=k_index < K, other=-1.0) * LOG2E
     point_norms = tl.load(point_norms_ptr + row + rows, mask=in_rows, other=0.0)
     points_tile = points_ptr + row.to(tl.int64) * D + rows[:, None] * D + columns[None, :]
     nearest = tl.full([BLOCK_M], float("inf"), tl.float32)

@@ -41,7 +41,7 @@ def parzen_log_likelihood(points: Tensor, centers: Tensor, sigmas: Tensor) -> Te
 
 
 def log_volume(number: int, size: int, sigmas: Tensor) -> Tensor:
-    """Returns the log of `number` times each Gaussian's normalising constant in `size`-D, [K, 1]."""
+    """Returns log(number (2 pi sigma^2)^(size / 2)) for each bandwidth, [K, 1]."""
     constant = math.log(number) + 0.5 * size * math.log(2 * math.pi)
     return (size * sigmas.log() + constant).unsqueeze(-1)
 
