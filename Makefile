@@ -7,7 +7,7 @@ SMK := $(BIN)/snakemake --cores all
 DEMO := configs/suites/demo.yaml
 export MPLBACKEND := Agg
 
-.PHONY: demo reproduce test check format clean
+.PHONY: demo reproduce test check format publish clean
 
 demo: .venv/.ok
 	$(SMK) --config suite=$(DEMO)
@@ -35,6 +35,11 @@ format: .venv/.ok
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile
+
+# Samples stay behind (they can be drawn again); face photographs are never published.
+publish:
+	cd results && find $(SUITE) -type f \( -name '*.json' -o -name history.csv -o -name generator_last.safetensors \
+	  -o -name paper.pdf -o -path '*/report/*' ! -name '*faces48*' \) -exec cp --parents {} published/ \;
 
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name published -exec rm -rf {} +
