@@ -212,8 +212,10 @@ def test_the_history_has_a_row_an_epoch(new_run: NewRun) -> None:
 def test_the_history_holds_means_over_updates_and_the_last_gradients(
     new_run: NewRun, spy: Spy
 ) -> None:
-    row = new_run().run_epoch(nothing)
-    outcomes = [call["outcome"] for call in spy.calls]
+    run = new_run()
+    run.run_epoch(nothing)
+    row = run.run_epoch(nothing)
+    outcomes = [call["outcome"] for call in spy.calls[3:]]
     expected = {
         "discriminator_loss": [o.discriminator_loss for o in outcomes],
         "generator_loss": [o.generator_loss for o in outcomes],
@@ -303,6 +305,14 @@ def test_a_new_phase_keeps_the_generator_and_restarts_everything_else(new_run: N
     counters = run.counters
     assert (counters.phase, counters.phase_epoch, counters.phase_updates) == (1, 0, 0)
     assert (counters.epoch, counters.updates) == (2, 6)
+
+
+def test_a_new_phases_layers_draw_weights_of_their_own(new_run: NewRun) -> None:
+    run = new_run(phases=[{"epochs": 1}, {"epochs": 1, "generator_front": FRONT}])
+    first = copied(run)[0]["generator.layers.0.weight"].flatten() / 0.5
+    run.run_epoch(nothing)
+    front = copied(run)[0]["generator.layers.0.weight"].flatten() / FRONT[0]["irange"]
+    assert not torch.allclose(front[: len(first)], first)
 
 
 def test_all_layers_are_trained_in_a_new_phase(new_run: NewRun) -> None:
