@@ -93,7 +93,10 @@ def train(
     impl: ImplOption = Impl.auto,
     in_workflow: InWorkflow = False,
     checkpoint_seconds: Annotated[
-        float, typer.Option(help="Shortest time between two checkpoints.")
+        float,
+        typer.Option(
+            envvar="GANBENCH_CHECKPOINT_SECONDS", help="Shortest time between two checkpoints."
+        ),
     ] = 60.0,
     dry_run: DryRun = False,
 ) -> None:

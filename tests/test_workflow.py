@@ -1,0 +1,207 @@
+"""Drives the real Snakemake on a copy of the sources and a suite of seconds."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+TINY = """
+extends: digits.yaml
+title: tiny
+generator:
+  layers:
+    - {kind: linear, units: 16, activation: relu, irange: 0.2}
+    - {kind: linear, units: 64, activation: sigmoid, irange: 0.2, bias: marginals}
+discriminator:
+  layers:
+    - {kind: maxout, units: 8, pieces: 2, irange: 0.02}
+    - {kind: linear, units: 1, irange: 0.02}
+training:
+  phases:
+    - {epochs: EPOCHS}
+evaluation:
+  monitor_every: 1000
+"""
+SUITE = """
+name: tiny
+title: tiny
+experiments:
+  - {config: ../experiments/tiny.yaml, seeds: [SEEDS]}
+  - {config: ../experiments/tfd.yaml, seeds: [0]}
+"""
+PATIENCE_S = 120  # for a job to reach a point; only a hang takes so long
+
+
+class Workspace:
+    """A copy of the project in which suites, sources and results can be changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("ganbench", "configs", "profiles", "paper"):
+            shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(ROOT / "kernels", folder / "ganbench_kernels")
+        for name in ("Snakefile", "environment.yaml", "DEVIATIONS.md"):
+            shutil.copy(ROOT / name, folder / name)
+        self.environment = os.environ | {
+            "PYTHONPATH": str(folder),
+            "GANBENCH_DATA": str(folder / "no_data"),
+            "GANBENCH_CHECKPOINT_SECONDS": "0",
+            "OMP_NUM_THREADS": "1",
+        }
+        self.write(epochs=2, seeds="0")
+
+    def write(self, epochs: int, seeds: str) -> None:
+        experiment = self.folder / "configs/experiments/tiny.yaml"
+        experiment.write_text(TINY.replace("EPOCHS", str(epochs)))
+        (self.folder / "configs/suites/tiny.yaml").write_text(SUITE.replace("SEEDS", seeds))
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [SNAKEMAKE, *arguments, "--cores", "2", "--config"]
+        return subprocess.Popen(
+            [*command, "suite=configs/suites/tiny.yaml"],
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> str:
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=10 * PATIENCE_S)
+        assert process.returncode == 0, output
+        return output
+
+    def planned(self) -> dict[str, int]:
+        """Returns how many jobs of each rule a run would start now."""
+        table = re.search(r"job +count\n[- ]+\n(.*?)\n\n", self.run("-n"), re.DOTALL)
+        lines = table[1].splitlines() if table else []
+        return {name: int(count) for name, count in (line.split() for line in lines)}
+
+    def read(self, path: str) -> dict:
+        return json.loads((self.folder / "results/tiny" / path).read_text())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace(tmp_path_factory.mktemp("finished"))
+    workspace.run()
+    return workspace
+
+
+@pytest.fixture
+def edit(finished: Workspace):
+    """Changes a file of the workspace for one test."""
+    undo: dict[Path, str] = {}
+
+    def change(name: str, old: str, new: str) -> None:
+        path = finished.folder / name
+        text = undo.setdefault(path, path.read_text())
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    yield change
+    for path, text in undo.items():
+        path.write_text(text)
+
+
+def test_everything_is_built(finished: Workspace) -> None:
+    results = finished.folder / "results/tiny"
+    for name in ("report/table1.csv", "report/figure2_tiny.svg", "paper.pdf"):
+        assert (results / name).stat().st_size > 0
+    assert finished.planned() == {}
+
+
+def test_missing_data_stops_nothing_else(finished: Workspace) -> None:
+    assert finished.read("tiny/seed_0/evaluate.json")["status"] == "ok"
+    record = finished.read("tfd/seed_0/evaluate.json")
+    assert record["status"] == "data_not_available"
+    assert "TFD_48x48.mat" in record["message"]
+    table = (finished.folder / "results/tiny/report/table1.md").read_text()
+    assert "data not available" in table
+
+
+def test_data_that_turns_up_is_used(finished: Workspace) -> None:
+    supplied = finished.folder / "no_data/tfd/TFD_48x48.mat"
+    supplied.parent.mkdir(parents=True)
+    supplied.touch()
+    planned = finished.planned()
+    shutil.rmtree(finished.folder / "no_data")
+    expected = {"fetch": 1, "train": 1, "sample": 1, "evaluate": 1, "calibrate": 1}
+    assert expected.items() <= planned.items()
+
+
+def test_a_new_seed_runs_alone(finished: Workspace) -> None:
+    finished.write(epochs=2, seeds="0, 1")
+    expected = {"all": 1, "train": 1, "sample": 1, "evaluate": 1, "report": 1, "paper": 1}
+    planned = finished.planned()
+    finished.write(epochs=2, seeds="0")
+    assert planned == expected | {"total": 6}
+
+
+def test_a_comment_or_docstring_runs_nothing(finished: Workspace, edit) -> None:
+    edit("ganbench/training/loop.py", '"""', '"""Another word. ')
+    edit("ganbench/training/loop.py", "import math", "import math  # a comment")
+    assert finished.planned() == {}
+
+
+def test_an_edited_module_runs_the_stages_that_use_it(finished: Workspace, edit) -> None:
+    edit("ganbench/report/statistics.py", "import", "UNUSED = 1\nimport")
+    assert finished.planned().keys() == {"all", "report", "paper", "total"}
+
+
+def test_an_edited_training_loop_trains_again(finished: Workspace, edit) -> None:
+    edit("ganbench/training/schedules.py", "1.0", "2.0 - 1.0")
+    planned = finished.planned()
+    assert planned["train"] == 2
+    assert "fetch" not in planned
+    assert "calibrate" not in planned
+
+
+def test_another_length_trains_again(finished: Workspace) -> None:
+    finished.write(epochs=3, seeds="0")
+    planned = finished.planned()
+    finished.write(epochs=2, seeds="0")
+    assert planned["train"] == 1
+    assert "fetch" not in planned
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path: Path, stop: signal.Signals) -> None:
+    workspace = Workspace(tmp_path / "stopped")
+    workspace.write(epochs=60, seeds="0")
+    target = "results/tiny/tiny/seed_0/train.json"
+    process = workspace.start(target)
+    folder = workspace.folder / "results/tiny/tiny/seed_0/checkpoints"
+    wait_for(lambda: any(folder.glob("*/*-*.safetensors")), process)
+    if stop == signal.SIGINT:
+        process.send_signal(stop)
+    else:
+        os.killpg(process.pid, stop)
+    process.communicate(timeout=PATIENCE_S)
+    assert process.returncode != 0
+    assert not (workspace.folder / target).exists()
+    if stop == signal.SIGKILL:
+        workspace.run("--unlock")
+    workspace.run(target)
+    log = (workspace.folder / "results/tiny/logs/train_tiny_0.log").read_text()
+    assert re.search(r"resuming after update [1-9]", log), log
+    assert workspace.read("tiny/seed_0/train.json")["status"] == "ok"
+
+
+def wait_for(condition, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.02)
