@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ganbench.records import Metric
 from ganbench.report.style import PALETTE, new_figure
@@ -72,6 +73,7 @@ def learning_curves_figure(
     _, _, outputs, gradients = panels
     outputs.set(ylim=(0, 1), xlabel="epoch")
     gradients.set(yscale="log", xlabel="epoch")
+    gradients.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

@@ -1,18 +1,21 @@
 """All figures of one experiment, or panels that say why there is nothing to draw."""
 
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ganbench.report.collect import ExperimentResults
+from ganbench.report.collect import ExperimentResults, Stored
 from ganbench.report.curves import bandwidth_figure, learning_curves_figure
 from ganbench.report.facts import commits
 from ganbench.report.images import interpolation_figure, samples_figure
 from ganbench.report.outputs import FORMATS, figure_file
 from ganbench.report.rows import CALIBRATION, seeds_status
 from ganbench.report.style import empty_figure, figure_style, save
+
+FOOTER_WIDTH = 105  # characters that fit a figure's width
 
 
 def write_figures(results: ExperimentResults, folder: Path) -> None:
@@ -35,19 +38,21 @@ def write_figures(results: ExperimentResults, folder: Path) -> None:
 
 
 def _nothing(results: ExperimentResults) -> Figure:
-    return empty_figure(results.experiment.title, _footer(results), seeds_status(results))
+    footer = _footer("no seed finished", results.stored)
+    return empty_figure(results.experiment.title, footer, seeds_status(results))
 
 
-def _footer(results: ExperimentResults, shown: str = "") -> str:
-    commit = commits(stored.record.provenance for stored in results.stored)
-    return "; ".join(filter(None, (shown, f"rule report, commit {commit}")))
+def _footer(shown: str, drawn: Iterable[Stored]) -> str:
+    """What is shown and the commits of the records that it was drawn from."""
+    made = f"rule report, commit {commits(stored.record.provenance for stored in drawn)}"
+    return textwrap.fill(f"{shown}; {made}", FOOTER_WIDTH)
 
 
-def _seeds_footer(results: ExperimentResults) -> str:
-    status = seeds_status(results)
-    finished = results.seeds_with("ok")
+def _seeds_footer(results: ExperimentResults, stage: str) -> str:
+    finished, status = results.seeds_with("ok"), seeds_status(results)
     seeds = f"seed{'s' if len(finished) > 1 else ''} {', '.join(map(str, finished))}"
-    return _footer(results, seeds if status == "ok" else f"{seeds} ({status})")
+    drawn = results.stages[stage].values()
+    return _footer(seeds if status == "ok" else f"{seeds} ({status})", drawn)
 
 
 def _samples(results: ExperimentResults) -> Figure:
@@ -62,16 +67,17 @@ def _shown_pictures(results: ExperimentResults) -> tuple[Path, str, str, str]:
     """File, preprocessing, title and footer of the seed and state that are shown."""
     experiment, seed = results.experiment, results.seeds_with("ok")[0]
     checkpoint = experiment.evaluation.checkpoints[0]
-    file = results.stages["sample"][seed].companion(f"figures_{checkpoint}.npz")
+    sampled = results.stages["sample"][seed]
     state = checkpoint.replace("_", " ")
-    footer = _footer(results, f"seed {seed} (the lowest that finished), {state} epoch")
+    footer = _footer(f"seed {seed} (the lowest that finished), {state} epoch", [sampled])
+    file = sampled.companion(f"figures_{checkpoint}.npz")
     return file, experiment.preprocessing, experiment.title, footer
 
 
 def _learning_curves(results: ExperimentResults) -> Figure:
-    title, footer = results.experiment.title, _seeds_footer(results)
     finished, diverged = (_histories(results, status) for status in ("ok", "diverged"))
-    return learning_curves_figure(finished, diverged, title, footer)
+    footer = _seeds_footer(results, "train")
+    return learning_curves_figure(finished, diverged, results.experiment.title, footer)
 
 
 def _histories(results: ExperimentResults, status: str) -> dict[int, pd.DataFrame]:
@@ -92,4 +98,5 @@ def _bandwidth(results: ExperimentResults) -> Figure:
         for seed in results.seeds_with("ok")
     }
     calibration = results.calibrate.metrics(name, checkpoint=CALIBRATION)
-    return bandwidth_figure(grids, calibration, results.experiment.title, _seeds_footer(results))
+    footer = _seeds_footer(results, "evaluate")
+    return bandwidth_figure(grids, calibration, results.experiment.title, footer)

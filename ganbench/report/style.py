@@ -20,6 +20,7 @@ STYLE: dict[Any, Any] = {
     **sns.plotting_context("paper"),
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so it is the same everywhere
     "font.size": 8,
+    "axes.formatter.useoffset": False,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
     "axes.spines.right": False,
@@ -52,8 +53,8 @@ def new_figure(title: str, footer: str, height: float) -> Figure:
         height: inches.
     """
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    figure.suptitle(title, x=0.02, horizontalalignment="left")
-    figure.supxlabel(footer, x=0.02, horizontalalignment="left", fontsize=6, color="0.35")
+    figure.suptitle(title, x=0.02, ha="left")
+    figure.supxlabel(footer, x=0.02, ha="left", fontsize=6, color="0.35")
     return figure
 
 
