@@ -19,7 +19,7 @@ reproduce: .venv/.ok
 	$(SMK)
 
 test: .venv/.ok
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --benchmark-disable
 
 check: .venv/.ok
 	$(BIN)/ruff check .

@@ -150,7 +150,7 @@ class Training(Frozen):
     discriminator_steps: PositiveInt = Field(
         1, description="k of Algorithm 1: discriminator steps per generator step."
     )
-    objective: Objective = Field("non_saturating", description="The players' losses.")
+    objective: Objective = Field("non_saturating", description="The players' losses (D2, D5).")
     batch_size: PositiveInt = Field(description="Real images (and fake ones) per update.")
     learning_rate: PositiveFloat = Field(description="Of the first update.")
     learning_rate_decay: PositiveFloat = Field(
@@ -186,7 +186,7 @@ class Training(Frozen):
 
 
 class Evaluation(Frozen):
-    """What is measured, and when."""
+    """What is measured, and when (D3)."""
 
     protocol: Literal["gan2014"] = Field(
         "gan2014", description="Fixes samples, validation images and bandwidth grid by name."

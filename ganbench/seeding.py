@@ -1,7 +1,7 @@
 """One seed, many independent streams: each use of chance has a name of its own.
 
 A stream is keyed by a hash of the seed, the name and optional indices, so that adding a stream, or
-drawing more from one, leaves all the others as they were.
+drawing more from one, leaves all the others as they were. Differs from the 2014 code: D11.
 """
 
 import hashlib

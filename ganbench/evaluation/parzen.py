@@ -70,7 +70,7 @@ def log_likelihoods(
         progress: called with points done and points in all, after every batch.
         batch: points at a time; changes memory, not the result.
 
-    Source: the paper, section 5, and its released script.
+    Source: the paper, section 5, and its released script. Differs: D12.
     """
     scale = torch.tensor(sigmas, dtype=points.dtype, device=points.device)
     parts = []
@@ -102,5 +102,5 @@ def mean_and_standard_error(values: Float64[Tensor, " m"]) -> tuple[float, float
 
 
 def over_folds(means: Sequence[float]) -> tuple[float, float]:
-    """Returns the mean over folds and std(ddof 1) / sqrt(folds), the paper's ± on TFD."""
+    """Returns the mean over folds and std(ddof 1) / sqrt(folds), the paper's ± on TFD (D14)."""
     return float(np.mean(means)), float(np.std(means, ddof=1) / len(means) ** 0.5)

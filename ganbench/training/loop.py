@@ -91,7 +91,7 @@ class Run:
                 raise to stop the run.
 
         Raises:
-            DivergenceError: a loss or a weight is not finite.
+            DivergenceError: a loss, a weight or the validation likelihood is not finite.
         """
         counters = self.counters
         if counters.batch == 0:
@@ -225,10 +225,10 @@ class Run:
             "validation_log_likelihood": None,
             "sigma": None,
         }
-        self._check(row)
         last_of_phase = counters.phase_epoch == self.settings.phases[counters.phase].epochs
         if last_of_phase or counters.epoch % self.experiment.evaluation.monitor_every == 0:
             self._monitor(row)
+        self._check(row)
         counters.history.append(row)
         counters.batch = 0
         self.sums.zero_()
@@ -238,7 +238,8 @@ class Run:
 
     def _check(self, row: dict[str, float | None]) -> None:
         weights = [value for _, player in self._players() for value in player.parameters]
-        broken = [name for name in SUMS if not math.isfinite(row[name] or 0.0)]
+        checked = (*SUMS, "validation_log_likelihood")
+        broken = [name for name in checked if not math.isfinite(row[name] or 0.0)]
         if not all(bool(value.isfinite().all()) for value in weights):
             broken.append("weights")
         if broken:
@@ -248,7 +249,7 @@ class Run:
             )
 
     def _monitor(self, row: dict[str, float | None]) -> None:
-        """Validation likelihood by the protocol; a stream of its own leaves training untouched."""
+        """Validation likelihood by the protocol (D9), from a stream that training never reads."""
         stream = seeding.generator(self.seed, "monitoring", self.counters.epoch)
         samples = self.sample(self.protocol.samples, stream)
         found = parzen.choose_bandwidth(self.validation, samples, self.protocol.sigmas)

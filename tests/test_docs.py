@@ -1,0 +1,62 @@
+"""The facts that documents repeat are those of the sources."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from ganbench.config import load_suite
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return listed.stdout.splitlines()
+
+
+def between(text: str, start: str, end: str) -> str:
+    return text.partition(start)[2].partition(end)[0]
+
+
+def test_tree_names_the_folders_that_exist() -> None:
+    tree = between(README, "<!-- tree -->", "<!-- end of tree -->")
+    named = {
+        line.split()[0].rstrip("/") for line in tree.splitlines() if line and line[0].isalpha()
+    }
+    folders = {path.partition("/")[0] for path in tracked() if "/" in path and path[0] != "."}
+    assert named == folders | {"Snakefile"}
+
+
+def test_every_deviation_is_named_where_it_lives_and_none_is_invented() -> None:
+    defined = set(re.findall(r"^## (D\d+)\. ", (ROOT / "DEVIATIONS.md").read_text(), re.MULTILINE))
+    sources = [
+        path for path in tracked() if re.match(r"(ganbench|configs|kernels)/.*\.(py|yaml)$", path)
+    ]
+    named = {
+        found for path in sources for found in re.findall(r"\bD\d+\b", (ROOT / path).read_text())
+    }
+    assert named == defined
+
+
+def test_shown_tables_are_the_published_ones() -> None:
+    shown = re.findall(r"<!-- table: (\S+) -->\n(.*?)\n<!-- end of table -->", README, re.DOTALL)
+    assert shown
+    for path, table in shown:
+        assert table.strip() == (ROOT / path).read_text().strip()
+
+
+def test_every_file_that_readme_names_exists() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    paths = re.findall(r"\b(?:configs|results/published)/[\w./-]+\w", README)
+    for name in [*links, *paths]:
+        assert (ROOT / name).exists(), name
+
+
+def test_suites_list_experiments_that_exist() -> None:
+    for path in (ROOT / "configs/suites").glob("*.yaml"):
+        suite = load_suite(path)
+        for entry in (*suite.experiments, *suite.theory):
+            assert (path.parent / entry.config).is_file(), entry.config
