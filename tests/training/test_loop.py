@@ -359,13 +359,25 @@ def test_divergence_is_named(new_run: NewRun, in_weights: bool) -> None:
         if in_weights and run.counters.batch == 2:
             run.generator.velocity[0].fill_(math.inf)
 
-    what = "weights" if in_weights else "discriminator_loss, generator_loss, .*weights"
+    what = (
+        "validation_log_likelihood, weights"
+        if in_weights
+        else "discriminator_loss, generator_loss, .*weights"
+    )
     with pytest.raises(
         DivergenceError,
         match=rf"^epoch 1: {what} not finite; lower training: learning_rate, or run another seed$",
     ):
         finish(run, spoil)
     assert run.counters.history == []
+
+
+def test_samples_beyond_all_numbers_are_divergence(new_run: NewRun) -> None:
+    """Finite weights can give samples whose likelihood is not."""
+    run = new_run(phases=[{"epochs": 1}])
+    run.validation = run.validation.fill_(1e30)
+    with pytest.raises(DivergenceError, match=r"^epoch 1: validation_log_likelihood not finite; "):
+        finish(run)
 
 
 def test_uniform_noise_has_unit_variance_and_the_papers_range() -> None:
