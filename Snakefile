@@ -201,6 +201,7 @@ rule report:
         every("sample"),
         every("evaluate"),
         expand(f"{RESULTS}/{{experiment}}/calibration.json", experiment=EXPERIMENTS),
+        expand(f"{RESULTS}/data/{{dataset}}.json", dataset=BY_DATASET),
     output:
         report=f"{REPORT}/report.json",
         shown=[reported(name) for name in outputs(SUITE_FILE)[1:]],
@@ -214,6 +215,7 @@ rule report:
     params:
         code=code_digest("report"),
         suite=SUITE_FILE,
+        settings=[entry[1].model_dump_json() for entry in EXPERIMENTS.values()],
     shell:
         "ganbench report --config {params.suite} --out {output.report} > {log} 2>&1"
 

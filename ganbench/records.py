@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ganbench.config import Experiment
 from ganbench.errors import GanbenchError
 from ganbench.provenance import (
     atomic_path,
@@ -145,6 +146,26 @@ def read_record(path: Path) -> Record:
         raise GanbenchError(
             f"{path}: {where}: not a result record of version {SCHEMA_VERSION} "
             f"({problem['msg']}); delete it and run its stage again"
+        ) from None
+
+
+def effective_digest(record: Record) -> str:
+    """Returns the digest of the settings that can change the record's stage.
+
+    A training run depends on fewer of them than its evaluation, so that another protocol does not
+    make its record stale.
+
+    Raises:
+        GanbenchError: the record holds settings that this version does not know.
+    """
+    if record.stage != "train":
+        return record.config_digest
+    try:
+        return Experiment.model_validate(record.config).training_digest
+    except ValidationError:
+        raise GanbenchError(
+            f"{record.experiment}, seed {record.seed}: its train record holds settings of another "
+            "version; delete it and train again"
         ) from None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ganbench.config import Experiment, settings_digest, suite_experiments
 from ganbench.errors import GanbenchError
-from ganbench.records import Metric, Record, companion, read_record
+from ganbench.records import Metric, Record, companion, effective_digest, read_record
 
 SEED_STAGES = ("train", "sample", "evaluate")
 
@@ -135,18 +135,19 @@ def _read(path: Path) -> Stored:
 
 
 def _refuse_stale(stored: Stored, experiment: Experiment, config: Path) -> None:
-    digest = stored.record.config_digest
-    if digest != experiment.digest:
+    digest = effective_digest(stored.record)
+    now = experiment.training_digest if stored.record.stage == "train" else experiment.digest
+    if digest != now:
         raise GanbenchError(
             f"{stored.path}: was made with other settings (config digest {digest[:12]}) than "
-            f"{config} has now ({experiment.digest[:12]}); run its stage again"
+            f"{config} has now ({now[:12]}); run its stage again"
         )
 
 
 def _refuse_mixed(stage: Collection[Stored]) -> None:
     """Records of one stage must agree in what can change their numbers."""
     compared: dict[str, Callable[[Record], str]] = {
-        "config digest": lambda record: record.config_digest,
+        "config digest": effective_digest,
         "code digest": lambda record: record.provenance.code_digest,
         # A stage that had nothing to work on has read no data.
         "data set digest": lambda record: (

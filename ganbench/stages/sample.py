@@ -16,7 +16,7 @@ from ganbench.errors import GanbenchError
 from ganbench.evaluation.neighbours import nearest
 from ganbench.evaluation.parzen import PROTOCOLS
 from ganbench.provenance import atomic_path, file_sha256
-from ganbench.records import Record, companion, read_record
+from ganbench.records import Record, companion, effective_digest, read_record
 from ganbench.stages.context import Job
 from ganbench.training import networks
 from ganbench.training.loop import draw_noise, draw_samples
@@ -39,8 +39,8 @@ def sample(job: Job, train_record: Path, data_dir: Path) -> Record:
         GanbenchError: the training record is of other settings, or a file of it is not as it says.
     """
     trained = read_record(train_record)
-    settings = Experiment.model_validate(trained.config)
-    if settings.training_digest != job.experiment.training_digest or trained.seed != job.seed:
+    same = effective_digest(trained) == job.experiment.training_digest
+    if not same or trained.seed != job.seed:
         raise GanbenchError(
             f"{train_record}: was trained with other settings or another seed than {job.config} "
             f"and {job.seed}; run `ganbench train` again"

@@ -62,12 +62,11 @@ def train(
     try:
         _run_to_the_end(run, checkpoints, job, checkpoint_seconds)
     except DivergenceError as error:
-        _write_history(run, job.out.parent)
         record = job.record(
             status="diverged",
             message=str(error),
             metrics=_metrics(run),
-            files=["history.csv"],
+            files=["history.csv"] if run.counters.history else [],
             datasets=digests,
             earlier_s=earlier_s,
         )
