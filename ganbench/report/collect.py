@@ -68,8 +68,16 @@ class ExperimentResults:
 
     @property
     def shown_seed(self) -> int | None:
-        """The seed that figures of samples show: the lowest that finished."""
-        return next(iter(self.seeds_with("ok")), None)
+        """The seed that figures of samples show: of median validation log-likelihood.
+
+        It is that of the last epoch; of two in the middle, the lower likelihood is taken.
+        """
+        order = sorted(self.seeds_with("ok"), key=self._validation)
+        return order[(len(order) - 1) // 2] if order else None
+
+    def _validation(self, seed: int) -> float:
+        trained = self.stages["train"][seed]
+        return trained.metric("validation_log_likelihood", checkpoint="last").value
 
     @property
     def stored(self) -> list[Stored]:

@@ -69,7 +69,8 @@ def learning_curves_figure(
         _mark_phases(axes, next(iter(finished.values())))
         axes.set_title(name, loc="left")
         axes.set_ylabel(unit)
-        axes.legend(loc="best")
+        if len(columns) > 1:
+            axes.legend(loc="best")
     _, _, outputs, gradients = panels
     outputs.set(ylim=(0, 1), xlabel="epoch")
     gradients.set(yscale="log", xlabel="epoch")

@@ -69,7 +69,7 @@ def _shown_pictures(results: ExperimentResults) -> tuple[Path, str, str, str]:
     checkpoint = experiment.evaluation.checkpoints[0]
     sampled = results.stages["sample"][seed]
     state = checkpoint.replace("_", " ")
-    footer = _footer(f"seed {seed} (the lowest that finished), {state} epoch", [sampled])
+    footer = _footer(f"seed {seed} (of median validation likelihood), {state} epoch", [sampled])
     file = sampled.companion(f"figures_{checkpoint}.npz")
     return file, experiment.preprocessing, experiment.title, footer
 

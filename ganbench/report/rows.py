@@ -33,6 +33,7 @@ class Row:
         seeds_diverged: training runs that ended with a non-finite loss or weight.
         epochs: epoch of the state that was measured.
         log_likelihood: nats, mean over the seeds that finished.
+        seed_values: nats, each seed that finished, in the order of the seeds.
         interval: nats, 95 % Student t interval of that mean over seeds.
         standard_error: nats, mean over seeds of the standard error over `error_over`.
         error_over: what the standard error is taken over.
@@ -50,6 +51,7 @@ class Row:
     seeds_diverged: int | None = None
     epochs: Range | None = None
     log_likelihood: float | None = None
+    seed_values: tuple[float, ...] = ()
     interval: Range | None = None
     standard_error: float | None = None
     error_over: str | None = None
@@ -138,6 +140,7 @@ def _measured(
     return replace(
         row,
         log_likelihood=over_seeds.mean,
+        seed_values=tuple(score.value for score in scores),
         interval=interval,
         standard_error=seed_mean(errors).mean if len(errors) == len(scores) else None,
         error_over="folds" if folds else "test images",

@@ -64,6 +64,7 @@ def printed_table(
     marks = {name: letters[note] for name, note in notes.items() if note}
     cells = [_cells(row, marks.get(row.experiment)) for row in rows]
     lines = [f"[{letter}] {note}" for note, letter in letters.items()]
+    lines += [_each_seed(row) for row in rows if row.kind == "ours" and len(row.seed_values) > 1]
     lines += [message for results in experiments for message in results.messages]
     sentences = (line if line.endswith(".") else f"{line}." for line in lines)
     return PrintedTable(title, COLUMNS, tuple(cells), (LEGEND, *sentences))
@@ -82,6 +83,12 @@ def _cells(row: Row, mark: str | None) -> tuple[str, ...]:
         _range(row.epochs, ".0f"),
         _range(row.sigma, ".3f") + edge,
     )
+
+
+def _each_seed(row: Row) -> str:
+    """The runs behind a mean, which says little where one of them went astray."""
+    values = ", ".join(f"{value:.1f}" for value in row.seed_values)
+    return f"{row.title}, {row.source.removeprefix('ours: ')}, each seed: {values}"
 
 
 def _score(row: Row) -> str:
@@ -137,7 +144,7 @@ def _flat(row: Row) -> dict[str, Any]:
     for name in ("epochs", "interval", "sigma"):
         low, high = cells.pop(name) or (None, None)
         cells |= {f"{name}_low": low, f"{name}_high": high}
-    return cells
+    return cells | {"seed_values": " ".join(map(str, row.seed_values))}
 
 
 def _markdown(table: PrintedTable) -> str:

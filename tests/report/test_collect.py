@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 
 import pytest
@@ -37,11 +38,28 @@ def test_records_of_other_data_are_refused(synthetic: Write) -> None:
 def test_records_of_other_settings_are_refused(synthetic: Write) -> None:
     suite = synthetic({"digits": (0, 1)})
     path = suite.record_path("digits", 1, "train")
-    suite.edit(path, config_digest="f" * 64)
+    config = json.loads(path.read_text())["config"]
+    config["training"]["learning_rate"] = 0.5
+    suite.edit(path, config=config)
     with pytest.raises(GanbenchError, match=r"train\.json: was made with other settings") as error:
         read(suite)
-    assert "f" * 12 in str(error.value)
     assert "digits.yaml has now" in str(error.value)
+
+
+def test_a_training_run_outlives_another_evaluation(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0,)})
+    path = suite.record_path("digits", 0, "train")
+    config = json.loads(path.read_text())["config"]
+    config["evaluation"]["checkpoints"] = ["last"]
+    suite.edit(path, config=config, config_digest="f" * 64)
+    read(suite)
+
+
+def test_a_training_run_of_unknown_settings_is_refused(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0,)})
+    suite.edit(suite.record_path("digits", 0, "train"), config={"surprise": 1})
+    with pytest.raises(GanbenchError, match="seed 0: its train record holds settings of another"):
+        read(suite)
 
 
 def test_stale_calibration_is_refused(synthetic: Write) -> None:
@@ -67,10 +85,20 @@ def test_a_diverged_seed_beside_finished_ones_is_not_refused(synthetic: Write) -
     assert digits.messages == ["digits 8 x 8, seed 1: digits: diverged; see the log"]
 
 
-def test_the_lowest_finished_seed_is_shown_whatever_the_order(synthetic: Write) -> None:
-    suite = synthetic({"digits": (4, 2, 0)}, statuses={("digits", 0): "diverged"})
+@pytest.mark.parametrize(("scores", "shown"), [((9, 1, 5), 2), ((1, 5, 9), 1), ((5, 9, 5.5), 2)])
+def test_the_seed_of_median_likelihood_is_shown(synthetic: Write, scores, shown) -> None:
+    values = {("digits", seed): float(score) for seed, score in enumerate(scores)}
+    suite = synthetic({"digits": (0, 1, 2)}, scores=values)
     (digits,) = collect(suite.config, suite.results)
-    assert digits.shown_seed == 2
+    assert digits.shown_seed == shown
+
+
+def test_of_two_seeds_the_less_likely_is_shown(synthetic: Write) -> None:
+    suite = synthetic(
+        {"digits": (4, 2, 0)}, statuses={("digits", 0): "diverged"}, scores={("digits", 2): 300.0}
+    )
+    (digits,) = collect(suite.config, suite.results)
+    assert digits.shown_seed == 4
 
 
 def test_missing_data_is_told_without_the_machines_folders(synthetic: Write) -> None:
