@@ -65,7 +65,8 @@ def _interpolation(results: ExperimentResults) -> Figure:
 
 def _shown_pictures(results: ExperimentResults) -> tuple[Path, str, str, str]:
     """File, preprocessing, title and footer of the seed and state that are shown."""
-    experiment, seed = results.experiment, results.seeds_with("ok")[0]
+    experiment, seed = results.experiment, results.shown_seed
+    assert seed is not None  # figures are drawn only where a seed finished
     checkpoint = experiment.evaluation.checkpoints[0]
     sampled = results.stages["sample"][seed]
     state = checkpoint.replace("_", " ")

@@ -35,10 +35,13 @@ def write(suite: Synthetic) -> None:
 
 
 def test_figures_say_seed_state_and_commit(synthetic: Write, texts: dict[str, str]) -> None:
-    write(synthetic({"digits": (0, 1, 2)}, statuses={("digits", 0): "diverged"}))
+    suite = synthetic(
+        {"digits": (0, 1, 2)}, statuses={("digits", 0): "diverged"}, scores={("digits", 2): 1.0}
+    )
+    write(suite)
     shown = texts["figure2_digits.svg"]
     assert "digits 8 x 8" in shown
-    assert "seed 1 (of median validation likelihood), last epoch" in shown
+    assert "seed 2 (of median validation likelihood), last epoch" in shown
     assert f"rule report, commit {COMMIT[:10]}" in shown
     assert "seeds 1, 2 (1 of 3 seeds diverged)" in texts["learning_curves_digits.png"]
     assert len(texts) == 2 * len(FIGURES)
