@@ -36,6 +36,7 @@ TARGETS = {
 }
 # The compiler does not check what a program may take of a processor's shared memory, bytes.
 SHARED_LIMITS = {"sm_80": 166_912, "sm_90": 232_448, "gfx942": 65_536}
+REGISTER_UNIT = 8
 DOT_VARIANTS = ("float32", "tf32", "bfloat16")
 DTYPES = ("float32", "bfloat16")
 POINTERS = {"float32": "*fp32", "tf32": "*fp32", "bfloat16": "*bf16"}
@@ -217,7 +218,14 @@ def read_budgets() -> dict[str, dict[str, Any]]:
 
 
 def write_budgets(table: dict[str, dict[str, Any]]) -> None:
-    """Makes what was measured the budget."""
+    """Makes what was measured the budget, registers rounded up to what a GPU hands out."""
+    table = {
+        arch: {
+            name: found | {"registers": -(-found["registers"] // REGISTER_UNIT) * REGISTER_UNIT}
+            for name, found in sorted(rows.items())
+        }
+        for arch, rows in table.items()
+    }
     content = {"triton": triton.__version__, "budgets": table}
     text = json.dumps(content, indent=1)
     # One line for each build: the file is read in diffs.

@@ -85,4 +85,4 @@ def dropout_mask(
     else:
         # Signed lanes in the order of unsigned ones.
         kept = (bits.view(torch.int16) ^ -(LANES // 2)) < threshold - LANES // 2
-    return kept.reshape(seeds.numel(), -1)[:, :size].reshape(shape)
+    return kept.reshape(seeds.numel(), -1)[:, :size].reshape(shape).contiguous()

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from ganbench.config import Frozen
+from ganbench.config import Frozen, Objective
 
 
 def _list(description: str) -> Any:
@@ -40,7 +40,99 @@ class Descent(Frozen):
     parametric_steps: PositiveInt = Field(description="Updates of the parameters.")
 
 
-Study = Annotated[Identities | OptimalDiscriminator | Descent, Field(discriminator="kind")]
+class Optimizer(Frozen):
+    """Adam, the same for both players and all objectives."""
+
+    batch_size: PositiveInt = Field(description="Real points, and fake ones, in an update.")
+    beta1: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Decay of the first moment; momentum harms a Wasserstein critic."
+    )
+    beta2: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Decay of the second.")
+
+
+class Figure1(Frozen):
+    """The paper's Figure 1: a game on the line."""
+
+    kind: Literal["figure1"]
+    width: PositiveInt = Field(description="Units of each of the two hidden layers.")
+    learning_rate: PositiveFloat = Field(description="First; falls linearly to 0.")
+    optimizer: Optimizer
+    discriminator_steps: PositiveInt = Field(description="k of Algorithm 1.")
+    warm_steps: PositiveInt = Field(description="Updates of G before the first moment.")
+    settle_steps: PositiveInt = Field(description="Updates of D alone before the second.")
+    move_steps: PositiveInt = Field(description="Updates of G alone before the third.")
+    move_rate: PositiveFloat = Field(description="Part of the learning rate that those take.")
+    steps: PositiveInt = Field(description="Updates of G in all before the last.")
+    frames: PositiveInt = Field(description="Of the animation.")
+
+
+class Saturation(Frozen):
+    """Gradients that reach a fixed, early G while D is trained further and further."""
+
+    kind: Literal["saturation"]
+    width: PositiveInt = Field(description="Units of each of the two hidden layers.")
+    learning_rate: PositiveFloat = Field(description="Of the discriminator.")
+    optimizer: Optimizer
+    steps: PositiveInt = Field(description="Updates of D.")
+    points: PositiveInt = Field(description="Noise vectors behind a measured gradient.")
+
+
+class Setting(Frozen):
+    """A way to train: losses, and who moves when."""
+
+    objective: Objective = Field(description="The players' losses.")
+    update: Literal["simultaneous", "alternating"] = Field(
+        description="Both players from one batch (the released code), or Algorithm 1."
+    )
+    k: PositiveInt = Field(1, description="Discriminator steps per generator step.")
+
+    @property
+    def name(self) -> str:
+        """How tables and figures call it."""
+        return f"{self.objective}, {self.update}, k = {self.k}"
+
+
+class Game2D(Frozen):
+    """Networks and data of the games in the plane."""
+
+    target: Literal["ring", "grid"] = Field(description="8 Gaussians, or 5 x 5.")
+    deviation: PositiveFloat = Field(description="Of each Gaussian; the ring's radius is 2.")
+    noise_dim: PositiveInt = Field(description="Dimensions of z, standard normal.")
+    width: PositiveInt = Field(description="Units of each of the two hidden layers.")
+    weight_clip: PositiveFloat = Field(description="Bound on a Wasserstein critic's weights.")
+    optimizer: Optimizer
+
+
+class Objectives(Frozen):
+    """The objectives and k side by side, on equal budgets."""
+
+    kind: Literal["objectives"]
+    game: Game2D
+    steps: PositiveInt = Field(description="Updates of D in each run, whatever k is.")
+    learning_rates: tuple[PositiveFloat, ...] = _list("First rates to choose from, per objective.")
+    tuning_seeds: tuple[NonNegativeInt, ...] = _list("That choose the rate; never reported.")
+    settings: tuple[Setting, ...] = _list("To compare; the first is the paper's.")
+    samples: PositiveInt = Field(description="Of each run, and of the data, when it is measured.")
+
+
+class Helvetica(Frozen):
+    """G trained on against a D that stands still, then D kept in step again."""
+
+    kind: Literal["helvetica"]
+    game: Game2D
+    objective: Literal["non_saturating", "minimax"] = Field(description="The players' losses.")
+    learning_rate: PositiveFloat = Field(description="Of both players.")
+    warm_steps: PositiveInt = Field(description="Updates of both players, in step.")
+    frozen_steps: PositiveInt = Field(description="Then of G alone.")
+    recovery_steps: PositiveInt = Field(description="Then of both again.")
+    measure_every: PositiveInt = Field(description="Updates between measurements.")
+    samples: PositiveInt = Field(description="Of each run, when it is measured.")
+
+
+Study = Annotated[
+    Identities | OptimalDiscriminator | Descent | Figure1 | Saturation | Objectives | Helvetica,
+    Field(discriminator="kind"),
+]
 
 
 class TheoryExperiment(Frozen):

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganbench.seeding import Stream, generator
+from ganbench.seeding import generator
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,18 @@ class Perceptron:
                 x = x * masks[layer] if masks else x
         return x
 
+    def lipschitz_bound(self, parameters: Float[Tensor, "runs size"]) -> Float[Tensor, "runs"]:
+        """Returns the product of the layers' spectral norms; no slope of the output exceeds it."""
+        bound, start = torch.ones(len(parameters), device=parameters.device), 0
+        for inputs, outputs in pairwise(self.units):
+            weight = parameters[:, start : start + inputs * outputs].unflatten(1, (inputs, outputs))
+            bound = bound * torch.linalg.matrix_norm(weight.detach(), ord=2)
+            start += (inputs + 1) * outputs
+        return bound
+
+
+EPSILON = 1e-8  # Adam's: a parameter without a gradient so far stays where it is
+
 
 class Adam:
     """Adam (Kingma and Ba 2015) on rows of parameters, each with a learning rate of its own."""
@@ -94,8 +106,3 @@ class Adam:
         corrected = 1 - self.beta1**self.steps
         scale = math.sqrt(1 - self.beta2**self.steps)
         self.parameters -= rate / corrected * self.first / (self.second.sqrt() / scale + EPSILON)
-
-
-EPSILON = 1e-8  # keeps a parameter with no gradient so far where it is
-PLAYERS: dict[Literal["generator", "discriminator"], int] = {"generator": 0, "discriminator": 1}
-NOISE_STREAM: Stream = "noise"

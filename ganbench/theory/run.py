@@ -11,7 +11,15 @@ import torch
 from ganbench.config import experiment_name, load, settings_digest
 from ganbench.provenance import atomic_path, file_sha256
 from ganbench.records import Record, provenance
-from ganbench.theory import descent, identities, optimal_discriminator
+from ganbench.theory import (
+    descent,
+    figure1,
+    helvetica,
+    identities,
+    objectives,
+    optimal_discriminator,
+    saturation,
+)
 from ganbench.theory.config import TheoryExperiment
 from ganbench.theory.findings import Findings
 
@@ -19,6 +27,10 @@ STUDIES: dict[str, Callable[[Any, Sequence[int], str], Findings]] = {
     "identities": identities.study,
     "optimal_discriminator": optimal_discriminator.study,
     "descent": descent.study,
+    "figure1": figure1.study,
+    "saturation": saturation.study,
+    "objectives": objectives.study,
+    "helvetica": helvetica.study,
 }
 
 

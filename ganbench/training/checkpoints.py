@@ -78,6 +78,8 @@ class Checkpoints:
         """Deletes the run's checkpoints, and what a killed run left of one, once it is done."""
         if self.folder.is_dir():
             shutil.rmtree(self.folder)
+            if not any(self.folder.parent.iterdir()):
+                self.folder.parent.rmdir()
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("*-*.safetensors"), reverse=True)

@@ -80,8 +80,8 @@ def maxout_fwd_kernel(
             affine = tl.dot(x, weight, affine, input_precision=PRECISION)
         bias = tl.load(bias_ptr + piece + units, mask=in_units, other=0.0)
         affine += bias[None, :].to(tl.float32)
-        # Also true for a NaN, as torch.maximum; false on a tie, so that the first piece wins.
-        wins = (affine > best) | (affine != affine) | (best != best)
+        # A NaN wins and stays, as in torch.maximum; on a tie the first piece stays.
+        wins = (affine > best) | (affine != affine)
         which = tl.where(wins, p, which)
         best = tl.where(wins, affine, best)
     if DROPOUT:
@@ -220,7 +220,7 @@ def maxout_epilogue_fwd_kernel(
     which = tl.zeros([BLOCK], tl.int32)
     for p in range(P):
         affine = tl.load(first_piece + p * U, mask=inside, other=0.0).to(tl.float32)
-        wins = (affine > best) | (affine != affine) | (best != best)
+        wins = (affine > best) | (affine != affine)
         which = tl.where(wins, p, which)
         best = tl.where(wins, affine, best)
     if DROPOUT:

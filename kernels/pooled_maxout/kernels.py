@@ -37,7 +37,7 @@ def maxout_pool2d_fwd_kernel(
         there = inside & (y < H) & (x < W)
         source = ((maps * PIECES + piece) * H + y) * W + x
         value = tl.load(x_ptr + source, mask=there, other=float("-inf")).to(tl.float32)
-        # Also true for a NaN, which then stays; false on a tie, so that the first one wins.
+        # A NaN wins and stays, as in torch; on a tie the first candidate stays.
         wins = (value > best) | (value != value)
         which = tl.where(wins, candidate, which)
         best = tl.where(wins, value, best)

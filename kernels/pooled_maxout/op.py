@@ -48,9 +48,11 @@ def _check_sizes(x: Tensor, pieces: int, kernel_size: int, stride: int) -> None:
             f"maxout_pool2d: stride: not in 1..{kernel_size} (kernel_size), got {stride}; "
             "a larger step would skip pixels"
         )
-    if min(x.shape[2:]) < 1:
+    height, width = x.shape[2:]
+    if kernel_size > min(height, width):
         raise ValueError(
-            f"maxout_pool2d: x: should have pixels, got {list(x.shape)}; check the layer before"
+            f"maxout_pool2d: kernel_size: should fit in the map of {height} x {width}, got "
+            f"{kernel_size}; take a smaller window"
         )
     if pieces * kernel_size**2 > MAX_CANDIDATES:
         raise ValueError(
@@ -61,7 +63,7 @@ def _check_sizes(x: Tensor, pieces: int, kernel_size: int, stride: int) -> None:
 
 def output_side(side: int, kernel_size: int, stride: int) -> int:
     """Returns the pooled height or width: every pixel is covered, every window starts inside."""
-    windows = -(-max(side - kernel_size, 0) // stride) + 1
+    windows = -(-(side - kernel_size) // stride) + 1
     return windows if (windows - 1) * stride < side else windows - 1
 
 

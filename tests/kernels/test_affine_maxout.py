@@ -24,9 +24,7 @@ def inputs(*lead: int, n: int, d: int, u: int, p: int, dtype: torch.dtype) -> tu
 def slow_maxout(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """One piece at a time, in float64."""
     x, weight, bias = x.double(), weight.double(), bias.double()
-    pieces = [
-        torch.stack([row @ w.T + b for row in x]) for w, b in zip(weight, bias, strict=True)
-    ]
+    pieces = [torch.stack([row @ w.T + b for row in x]) for w, b in zip(weight, bias, strict=True)]
     return torch.stack(pieces).amax(0)
 
 
@@ -122,7 +120,10 @@ def test_unneeded_gradients_are_not_worked_out() -> None:
     ("change", "message"),
     [
         ({"x": torch.ones(3)}, r"x, weight: should be \[S, N, D\] and .*, got \[3\] and \[2, 4, 5"),
-        ({"weight": torch.ones(2, 4, 6)}, r"weight: should have shape \[2, 4, 5\], got \[2, 4, 6\]"),
+        (
+            {"weight": torch.ones(2, 4, 6)},
+            r"weight: should have shape \[2, 4, 5\], got \[2, 4, 6\]",
+        ),
         ({"weight": torch.ones(256, 4, 5)}, r"weight: should have 1 to 255 pieces, got 256; "),
         ({"bias": torch.ones(4)}, r"bias: should have shape \[2, 4\], got \[4\]; reshape it"),
         ({"bias": torch.ones(2, 4).double()}, r"bias: should be torch.float32 on cpu as x is, got"),

@@ -101,7 +101,7 @@ def test_another_runs_checkpoint_is_refused(checkpoints: Checkpoints) -> None:
 
 
 def test_half_written_files_are_passed_over_and_removed_at_the_end(
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save(checkpoints, 1)
     # What SIGKILL leaves: before the file is whole, and before it has its checksum's name.
@@ -110,6 +110,7 @@ def test_half_written_files_are_passed_over_and_removed_at_the_end(
     assert loaded_number(checkpoints) == 1
     save(checkpoints, 3)
     assert loaded_number(checkpoints) == 3
+    assert capsys.readouterr().err == ""
     checkpoints.remove()
     assert not checkpoints.folder.exists()
     checkpoints.remove()
