@@ -1,0 +1,70 @@
+"""Every kernel at every shipped setting compiles for three GPUs, without spills, in its budget."""
+
+import copy
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ganbench_kernels.dispatch import ARCHITECTURES, has_triton
+
+if TYPE_CHECKING or has_triton():
+    from ganbench_kernels import aot
+
+Table = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def measured() -> Table:
+    return aot.measure(workers=os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_every_kernel_is_within_its_budget(measured: Table, arch: str) -> None:
+    lines = aot.problems({arch: measured[arch]}, aot.read_budgets())
+    assert not lines, "\n".join(lines)
+
+
+def test_every_kernel_that_ships_is_built() -> None:
+    built = {build.kernel.__name__ for build in aot.builds()}
+    assert built == aot.tuned_table("sm_90")["configs"].keys()
+    variants = {(build.kernel.__name__, build.variant) for build in aot.builds()}
+    for arch in ARCHITECTURES:
+        configs = aot.tuned_table(arch)["configs"]
+        assert variants == {(name, key) for name, table in configs.items() for key in table}
+
+
+def test_a_deliberate_spill_fails() -> None:
+    """Tiles of 128 x 128 in three TF32 products do not fit sm_80's registers."""
+    build = next(build for build in aot.builds() if build.kernel.__name__ == "parzen_kernel")
+    settings = aot.tuned_table("sm_80")["configs"]["parzen_kernel"]["float32"]
+    greedy = settings | {"BLOCK_M": 128, "BLOCK_N": 128}
+    found = aot.compile_build(build, "sm_80", greedy)._asdict()
+    assert found["spills"] > 0
+    generous = {"sm_80": {build.name: {key: value + 1 for key, value in found.items()}}}
+    lines = aot.problems({"sm_80": {build.name: found}}, generous)
+    assert len(lines) == 1
+    assert f"{build.name}: spills {found['spills']}; none are allowed" in lines[0]
+
+
+@pytest.mark.parametrize("field", ["registers", "shared"])
+def test_a_smaller_budget_fails(measured: Table, field: str) -> None:
+    budgets = copy.deepcopy(measured)
+    name = "parzen_kernel/float32"
+    budgets["sm_90"][name][field] -= 1
+    (line,) = aot.problems(measured, budgets)
+    value = measured["sm_90"][name][field]
+    assert line.startswith(f"sm_90 {name}: {field} {value}")
+    assert line.endswith(f"the budget is {value - 1}")
+
+
+def test_too_much_shared_memory_fails() -> None:
+    big = {"gfx942": {"k": {"registers": 1, "spills": 0, "shared": 65_537}}}
+    assert aot.problems(big, big) == ["gfx942 k: shared memory 65537 bytes; 65536 are there"]
+
+
+def test_a_build_without_a_budget_fails(measured: Table) -> None:
+    budgets = copy.deepcopy(measured)
+    del budgets["sm_80"]["sgd_kernel/float32/odd"]
+    (line,) = aot.problems(measured, budgets)
+    assert "sm_80 sgd_kernel/float32/odd: measured and budgeted builds differ" in line

@@ -1,0 +1,210 @@
+"""Every Triton kernel, forward and backward, against the reference that the plain tests prove.
+
+Shapes are odd on purpose; blocks are those that ship for sm_90. Only float32: the interpreter's
+bfloat16 products are wrong.
+"""
+
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+import ganbench_kernels as kernels
+from ganbench_kernels import dispatch, reference
+from ganbench_kernels.affine_maxout import op as maxout_op
+from ganbench_kernels.philox import dropout_mask
+from ganbench_kernels.reference import Objective
+
+MAXOUT_SHAPES = ((2, 63, 100, 24, 3), (1, 100, 63, 17, 5), (2, 1, 1, 1, 1), (1, 3, 784, 40, 5))
+# Sums of up to 784 rounded products of size one, in another order.
+PRODUCTS = {"rtol": 1e-5, "atol": 1e-4}
+# Element by element, the same formula rounds at most a few times.
+ELEMENTS = {"rtol": 3e-6, "atol": 1e-6}
+SEEDS, OFFSET = torch.tensor([2**40 + 1, -7]), torch.tensor(2**33 + 5)
+KEEPS = (None, 0.5, 0.8)
+IMPLS = ("triton", "triton_epilogue")
+
+
+def randn(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def maxout_inputs(s: int, n: int, d: int, u: int, p: int) -> tuple[Tensor, ...]:
+    return randn(s, n, d), randn(s, p, u, d), randn(s, p, u)
+
+
+def mask(keep: float | None, seeds: int) -> tuple[float, Tensor | None, Tensor | None]:
+    return (1.0, None, None) if keep is None else (keep, SEEDS[:seeds], OFFSET)
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("keep", KEEPS)
+@pytest.mark.parametrize("shape", MAXOUT_SHAPES)
+def test_maxout_forward(shape: tuple[int, ...], keep: float | None, impl: str) -> None:
+    inputs = maxout_inputs(*shape)
+    out, which = maxout_op._forward(*inputs, *mask(keep, shape[0]), impl)
+    expected = maxout_op._forward(*inputs, *mask(keep, shape[0]), "reference")
+    torch.testing.assert_close(out, expected[0], **PRODUCTS)
+    assert torch.equal(which, expected[1])
+    if keep is not None:
+        kept = dropout_mask(out.shape, keep, SEEDS[: shape[0]], OFFSET)
+        assert torch.equal(which != reference.DROPPED, kept)
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("keep", [1.0, 0.8])
+@pytest.mark.parametrize("shape", MAXOUT_SHAPES)
+def test_maxout_backward(shape: tuple[int, ...], keep: float, weighted: bool, impl: str) -> None:
+    s, n, _, u, p = shape
+    x, weight, _ = maxout_inputs(*shape)
+    which = torch.randint(0, p + 1, (s, n, u), dtype=torch.uint8)
+    which = which.masked_fill(which == p, reference.DROPPED)
+    row_weight = randn(s, n) if weighted else None
+    arguments = randn(s, n, u), x, weight, which, row_weight, keep, True, True
+    found = maxout_op._backward(*arguments, impl)
+    expected = maxout_op._backward(*arguments, "reference")
+    for gradient, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(gradient, other, **PRODUCTS)
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+def test_maxout_keeps_the_first_of_equal_pieces_and_every_nan(impl: str) -> None:
+    x, weight, bias = maxout_inputs(1, 5, 7, 9, 2)
+    twice = weight.repeat(1, 2, 1, 1), bias.repeat(1, 2, 1)
+    assert maxout_op._forward(x, *twice, *mask(None, 1), impl)[1].max() <= 1
+    bias[0, 0, 3] = torch.nan
+    nan = maxout_op._forward(x, weight, bias, *mask(None, 1), impl)[0].isnan()
+    assert nan[0, :, 3].all()
+    assert nan.sum() == 5
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+def test_maxout_without_rows(impl: str) -> None:
+    x, weight, bias = maxout_inputs(2, 0, 7, 9, 2)
+    out, which = maxout_op._forward(x, weight, bias, *mask(None, 2), impl)
+    assert out.shape == (2, 0, 9)
+    gradients = maxout_op._backward(out, x, weight, which, None, 1.0, True, True, impl)
+    assert not any(gradient.any() for gradient in gradients)
+
+
+def test_maxout_of_views_through_the_public_op() -> None:
+    inputs = [t.mT.contiguous().mT.requires_grad_() for t in maxout_inputs(2, 9, 8, 6, 3)]
+    dropout = kernels.Dropout(0.5, SEEDS, OFFSET)
+    results = []
+    for impl in ("triton", "reference"):
+        out = kernels.maxout(*inputs, dropout, impl=impl)
+        results.append((out, *torch.autograd.grad(out.square().sum(), inputs)))
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, **PRODUCTS)
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.8, 0.3])
+@pytest.mark.parametrize("shape", [(2, 1271), (2, 3, 7, 13), (2, 1), (2, 0)])
+def test_dropout(shape: tuple[int, ...], keep: float) -> None:
+    x = randn(*shape).requires_grad_()
+    results = []
+    for impl in ("triton", "reference"):
+        out = kernels.dropout(x, keep, SEEDS, OFFSET, impl=impl)
+        results.append((out, torch.autograd.grad(out.square().sum(), x)[0]))
+    for found, expected in zip(*results, strict=True):
+        assert torch.equal(found == 0, expected == 0)
+        torch.testing.assert_close(found, expected, **ELEMENTS)
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"),
+    [
+        ((2, 4, 9, 7), (2, 4, 2)),
+        ((1, 6, 5, 5), (3, 2, 2)),
+        ((2, 4, 5, 5), (2, 3, 1)),
+        ((1, 2, 4, 5), (2, 4, 3)),
+        ((0, 2, 4, 5), (2, 4, 2)),
+    ],
+)
+def test_maxout_pool2d(shape: tuple[int, ...], sizes: tuple[int, int, int]) -> None:
+    # One decimal: plenty of ties.
+    x = randn(*shape).round(decimals=1)
+    if x.numel():
+        x[0, 0, 0, 0] = torch.nan
+    x.requires_grad_()
+    outs = [kernels.maxout_pool2d(x, *sizes, impl=impl) for impl in ("triton", "reference")]
+    torch.testing.assert_close(*outs, rtol=0, atol=0, equal_nan=True)
+    grad = randn(*outs[0].shape)
+    gradients = [torch.autograd.grad(out, x, grad)[0] for out in outs]
+    torch.testing.assert_close(*gradients, **ELEMENTS)
+
+
+# Above 32,768 a seed's logits take two launches.
+@pytest.mark.parametrize("n", [0, 1, 63, 1271, 33_000])
+@pytest.mark.parametrize("objective", get_args(Objective))
+def test_adversarial_loss(objective: Objective, n: int) -> None:
+    real, fake = (10 * randn(2, 2, n)).unbind()
+    if n > 2:
+        real[0, :2], fake[0, :2] = torch.tensor([1e4, -1e4]), torch.tensor([-1e4, 1e4])
+        fake[1, 2] = torch.nan
+    logits = [real.requires_grad_(), fake.requires_grad_()]
+    results = []
+    for impl in ("triton", "reference"):
+        d, g = kernels.adversarial_loss(*logits, objective, impl=impl)
+        results.append((d, g, *torch.autograd.grad((2 * d + 3 * g).sum(), logits)))
+    # Terms of 1e4 cancel in the means: each partial sum is off by up to a rounding of those.
+    atol = 1e4 * 2**-20 / max(n, 1)
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=3e-6, atol=atol, equal_nan=True)
+
+
+def test_adversarial_loss_of_small_terms() -> None:
+    logits = torch.tensor([30.0, 15.0, 5.0])
+    found = kernels.adversarial_loss(logits, logits, "non_saturating", impl="triton")[1]
+    exact = kernels.adversarial_loss(logits.double(), logits.double(), "non_saturating")[1]
+    torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(("m", "n", "d", "k"), [(70, 300, 63, 10), (1, 1, 1, 1), (130, 65, 32, 3)])
+def test_parzen(m: int, n: int, d: int, k: int) -> None:
+    points, centers = randn(m, d).sigmoid(), randn(n, d).sigmoid()
+    sigmas = torch.logspace(-1, 0, k)
+    found = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
+    wide = [tensor.double() for tensor in (points, centers, sigmas)]
+    exact = kernels.parzen_log_likelihood(*wide)
+    # float32 distances at a bandwidth of 0.1: half of what kernels/README.md allows, in nats.
+    torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0.01)
+
+
+# numpy's word on what the interpreter is asked for here.
+@pytest.mark.filterwarnings("ignore:All-NaN slice encountered:RuntimeWarning")
+def test_parzen_shows_a_nan_and_takes_no_points() -> None:
+    points, centers, sigmas = torch.rand(5, 4), torch.rand(9, 4), torch.tensor([0.2])
+    points[2, 1] = torch.nan
+    found = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
+    assert found.isnan().tolist() == [[False, False, True, False, False]]
+    assert kernels.parzen_log_likelihood(points[:0], centers, sigmas, impl="triton").numel() == 0
+
+
+@pytest.mark.parametrize("as_tensors", [False, True])
+def test_sgd(as_tensors: bool) -> None:
+    shapes = (3, 1271), (2, 5, 4, 63), (2, 5, 4), (7,), (0, 3)
+    bounds = [1.9, 1.0, None, None, 1.0]
+    rates = [torch.tensor(rate) if as_tensors else rate for rate in (0.1, 0.7)]
+    results = []
+    for impl in ("triton", "reference"):
+        values, velocities, gradients = (
+            [scale * randn(*shape) for shape in shapes] for scale in (1, 2, 3)
+        )
+        step = values, velocities, gradients, *rates, bounds
+        kernels.sgd_momentum_max_norm_(*step, impl=impl)
+        results.append(values + velocities)
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, **ELEMENTS)
+
+
+def test_triton_refuses_float64() -> None:
+    with pytest.raises(ValueError, match=r"impl: 'triton' takes float32 and bfloat16, got float64"):
+        kernels.dropout(torch.ones(2, 3).double(), 0.5, SEEDS, OFFSET, impl="triton")
+
+
+def test_choices_name_the_kernels_that_ran() -> None:
+    kernels.dropout(torch.ones(2, 3), 0.5, SEEDS, OFFSET, impl="triton")
+    assert "triton" in dispatch.choices()["dropout"]
