@@ -1,0 +1,179 @@
+"""The Parzen likelihood against a Gaussian's density, explicit differences and its invariants."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+import torch
+from torch import Tensor
+
+from ganbench.evaluation.parzen import (
+    GAN2014,
+    PROTOCOLS,
+    choose_bandwidth,
+    log_likelihoods,
+    mean_and_standard_error,
+    over_folds,
+)
+
+# Float64 on both sides; distances by norms and products lose a few digits to cancellation.
+EXACT = {"rtol": 1e-9, "atol": 1e-9}
+# Float32 pixels: distances lose about 1e-5, which sigma = 0.1 multiplies by 50.
+FLOAT32_NATS = 0.01
+SIGMAS = [0.1, 0.2154434690031884, 0.7, 1.0]
+
+
+def rows(count: int, size: int, seed: int = 0) -> Tensor:
+    """Pixels in [0, 1]."""
+    stream = torch.Generator().manual_seed(seed)
+    return torch.rand(count, size, generator=stream, dtype=torch.float64)
+
+
+def slow_log_likelihoods(points: Tensor, centers: Tensor, sigmas: list[float]) -> Tensor:
+    """log (1/N) sum_i N(x; mu_i, sigma^2 I), one difference at a time."""
+    found = torch.empty(len(sigmas), len(points), dtype=torch.float64)
+    for m, point in enumerate(points.double().numpy()):
+        squares = ((point - centers.double().numpy()) ** 2).sum(1)
+        for k, sigma in enumerate(sigmas):
+            exponents = -squares / (2 * sigma**2)
+            log_norm = len(point) * math.log(sigma * math.sqrt(2 * math.pi))
+            found[k, m] = scipy.special.logsumexp(exponents) - math.log(len(centers)) - log_norm
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 5, 64])
+def test_one_centre_is_a_gaussians_own_density(size: int) -> None:
+    points, center = rows(6, size), rows(1, size, seed=1)
+    found = log_likelihoods(points, center, SIGMAS)
+    for sigma, values in zip(SIGMAS, found, strict=True):
+        gaussian = scipy.stats.multivariate_normal(center[0].numpy(), sigma**2)
+        expected = torch.from_numpy(np.atleast_1d(gaussian.logpdf(points.numpy())))
+        torch.testing.assert_close(values, expected, **EXACT)
+
+
+def test_equal_centres_count_once() -> None:
+    points, center = rows(6, 9), rows(1, 9, seed=1)
+    one = log_likelihoods(points, center, SIGMAS)
+    torch.testing.assert_close(log_likelihoods(points, center.repeat(7, 1), SIGMAS), one, **EXACT)
+
+
+def test_two_centres_in_one_dimension_integrate_to_one() -> None:
+    grid = torch.linspace(-8, 9, 20_001, dtype=torch.float64)[:, None]
+    centers = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    density = log_likelihoods(grid, centers, [0.1, 1.0]).exp()
+    # The trapezium rule is exact to rounding for a density that vanishes at both ends.
+    total = torch.trapezoid(density, grid[:, 0], dim=1)
+    torch.testing.assert_close(total, torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 3), (40, 20), (2500, 7)])
+def test_against_explicit_differences(count: int, size: int) -> None:
+    points, centers = rows(11, size), rows(count, size, seed=1)
+    found = log_likelihoods(points, centers, SIGMAS)
+    torch.testing.assert_close(found, slow_log_likelihoods(points, centers, SIGMAS), **EXACT)
+
+
+def test_float32_images_of_the_papers_size() -> None:
+    points, centers = rows(5, 784).float(), rows(2000, 784, seed=1).float()
+    found = log_likelihoods(points, centers, [0.1, 1.0])
+    assert found.dtype == torch.float64
+    expected = slow_log_likelihoods(points, centers, [0.1, 1.0])
+    torch.testing.assert_close(found, expected, rtol=0, atol=FLOAT32_NATS)
+
+
+def test_points_far_from_every_centre_have_a_finite_likelihood() -> None:
+    points, centers = torch.ones(2, 784), torch.zeros(3, 784)
+    found = log_likelihoods(points, centers, [0.1])
+    expected = -784 / 0.02 - 784 * math.log(0.1 * math.sqrt(2 * math.pi))
+    assert found.tolist() == [[pytest.approx(expected, rel=1e-6)] * 2]
+
+
+@pytest.mark.parametrize("batch", [1, 4, 1000])
+def test_batches_change_nothing(batch: int) -> None:
+    points, centers = rows(11, 6), rows(30, 6, seed=1)
+    found = log_likelihoods(points, centers, SIGMAS, batch=batch)
+    torch.testing.assert_close(found, log_likelihoods(points, centers, SIGMAS), **EXACT)
+
+
+def test_the_order_of_centres_does_not_matter_and_that_of_points_is_kept() -> None:
+    points, centers = rows(11, 6), rows(30, 6, seed=1)
+    found = log_likelihoods(points, centers, SIGMAS)
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(log_likelihoods(points, centers[order], SIGMAS), found, **EXACT)
+    torch.testing.assert_close(
+        log_likelihoods(points.flip(0), centers, SIGMAS), found.flip(1), **EXACT
+    )
+
+
+@pytest.mark.parametrize("size", [1, 6, 64])
+def test_pixels_twice_as_large_cost_ln_2_each(size: int) -> None:
+    points, centers = rows(11, size), rows(30, size, seed=1)
+    found = log_likelihoods(2 * points, 2 * centers, [2 * sigma for sigma in SIGMAS])
+    expected = log_likelihoods(points, centers, SIGMAS) - size * math.log(2)
+    torch.testing.assert_close(found, expected, **EXACT)
+
+
+def test_moving_everything_changes_nothing() -> None:
+    points, centers = rows(11, 6), rows(30, 6, seed=1)
+    found = log_likelihoods(points + 5, centers + 5, SIGMAS)
+    torch.testing.assert_close(found, log_likelihoods(points, centers, SIGMAS), **EXACT)
+
+
+def test_progress_counts_points() -> None:
+    seen: list[tuple[int, int]] = []
+    log_likelihoods(rows(5, 3), rows(4, 3), SIGMAS, lambda *at: seen.append(at), batch=2)
+    assert seen == [(2, 5), (4, 5), (5, 5)]
+
+
+def test_the_bandwidth_is_the_likeliest_of_the_grid() -> None:
+    validation, centers = rows(200, 4), rows(300, 4, seed=1)
+    sigmas = [0.01, 0.05, 0.1, 0.2, 0.5, 2.0]
+    found = choose_bandwidth(validation, centers, sigmas)
+    means = slow_log_likelihoods(validation, centers, sigmas).mean(1)
+    assert found.log_likelihoods == pytest.approx(means.tolist(), rel=1e-9)
+    assert found.sigma == sigmas[int(means.argmax())]
+    assert 0 < int(means.argmax()) < 5
+    assert not found.at_grid_edge
+
+
+@pytest.mark.parametrize(
+    ("sigmas", "best"), [([0.5, 1.0, 2.0], 0.5), ([0.001, 0.002, 0.005], 0.005), ([0.1], 0.1)]
+)
+def test_an_optimum_at_the_edge_of_the_grid_is_flagged(sigmas: list[float], best: float) -> None:
+    found = choose_bandwidth(rows(200, 4), rows(300, 4, seed=1), sigmas)
+    assert (found.sigma, found.at_grid_edge) == (best, True)
+
+
+def test_the_protocol_of_2014() -> None:
+    assert PROTOCOLS == {"gan2014": GAN2014}
+    assert GAN2014.name == "gan2014"
+    assert GAN2014.samples == 10_000
+    expected = [10 ** (-1 + k / 9) for k in range(10)]
+    assert GAN2014.sigmas == pytest.approx(expected, rel=1e-12)
+    images = rows(1500, 2)
+    assert torch.equal(GAN2014.validation_images(images, folds=1), images[:1000])
+    assert torch.equal(GAN2014.validation_images(images[:300], folds=1), images[:300])
+    # TFD's whole folds choose their bandwidth.
+    assert torch.equal(GAN2014.validation_images(images, folds=5), images)
+
+
+def test_the_error_over_test_images_is_that_of_the_paper() -> None:
+    values = 200 + 30 * rows(500, 1)[:, 0]
+    mean, error = mean_and_standard_error(values)
+    assert mean == pytest.approx(values.numpy().mean(), rel=1e-12)
+    assert error == pytest.approx(scipy.stats.sem(values.numpy(), ddof=0), rel=1e-12)
+    # Two values, by hand: std with ddof 0 is 1.
+    assert mean_and_standard_error(torch.tensor([1.0, 3.0], dtype=torch.float64)) == (
+        2.0,
+        pytest.approx(1 / math.sqrt(2)),
+    )
+
+
+def test_the_error_over_folds_is_that_of_the_paper() -> None:
+    means = [2057.0, 2010.5, 2100.25, 1990.0, 2080.0]
+    mean, error = over_folds(means)
+    assert mean == pytest.approx(sum(means) / 5, rel=1e-12)
+    squares = sum((value - sum(means) / 5) ** 2 for value in means)
+    assert error == pytest.approx(math.sqrt(squares / 4) / math.sqrt(5), rel=1e-12)
