@@ -1,0 +1,65 @@
+"""How calls are timed: side by side in random order, so that the machine's mood hits all alike."""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+RESAMPLES = 2000
+SHORTEST_SAMPLE_S = 2e-3
+
+
+class Ratio(NamedTuple):
+    """How many times as long a rival takes; above 1 means that ours is faster."""
+
+    ratio: float
+    low: float  # 95 % bootstrap interval of the median over rounds
+    high: float
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[], object]],
+    rounds: int,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, list[float]]:
+    """Times calls in rounds, each round in an order of its own.
+
+    Short calls are repeated inside a sample, so that the clock's steps do not show.
+
+    Args:
+        calls: by name; each is called once before, to warm up.
+        rounds: samples of each call.
+        clock: seconds; processor time by default, which other processes do not add to.
+
+    Returns:
+        Seconds of one call, by name and round.
+    """
+    repeats = {name: _repeats(call, clock) for name, call in calls.items()}
+    order, shuffle = list(calls), random.Random(0).shuffle
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        shuffle(order)
+        for name in order:
+            start = clock()
+            for _ in range(repeats[name]):
+                calls[name]()
+            samples[name].append((clock() - start) / repeats[name])
+    return samples
+
+
+def ratio(ours: list[float], rival: list[float]) -> Ratio:
+    """Returns the median over rounds of rival / ours with its bootstrap interval."""
+    ratios = np.array(rival) / np.array(ours)
+    draws = np.random.default_rng(0).choice(ratios, (RESAMPLES, len(ratios)))
+    low, high = np.quantile(np.median(draws, axis=1), (0.025, 0.975))
+    return Ratio(statistics.median(ratios.tolist()), float(low), float(high))
+
+
+def _repeats(call: Callable[[], object], clock: Callable[[], float]) -> int:
+    call()
+    start = clock()
+    call()
+    return max(1, round(SHORTEST_SAMPLE_S / max(clock() - start, 1e-7)))
