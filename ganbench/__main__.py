@@ -1,6 +1,7 @@
 """The command line: one verb per stage. Heavy imports wait until a verb needs them."""
 
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -148,7 +149,7 @@ def evaluate(
 
     directory = data_directory(data_dir)
     if calibration:
-        for job in _jobs("calibrate", config, out, "", suite, device, impl, dry_run):
+        for job in _jobs("calibrate", config, out, None, suite, device, impl, dry_run):
             stage.calibrate(job, directory, in_workflow)
         return
     for job in _jobs("evaluate", config, out, seeds, suite, device, impl, dry_run):
@@ -204,30 +205,30 @@ def _jobs(
     stage: "Stage",
     config: Path,
     out: Path,
-    seeds: str,
+    seeds: str | None,
     suite: str,
     device: Device,
     impl: Impl,
     dry_run: bool,
-) -> "list[Job]":
+) -> "Iterator[Job]":
     """One job a seed, only those whose record is missing; none on a dry run."""
-    numbers = _seeds(seeds) if seeds else [None]
+    numbers = [None] if seeds is None else _seeds(seeds)
     if len(numbers) > 1 and "{seed}" not in str(out):
         raise GanbenchError(f"--out: got {out} for several seeds; put '{{seed}}' into the path")
     targets = {number: Path(str(out).replace("{seed}", str(number))) for number in numbers}
     wanted = {number: path for number, path in targets.items() if not path.exists()}
-    for number in targets.keys() - wanted.keys():
-        typer.echo(f"{targets[number]}: exists; delete it to run again")
+    for number, path in targets.items():
+        if number not in wanted:
+            typer.echo(f"{path}: exists; delete it to run again")
     if dry_run:
         for number, path in wanted.items():
             typer.echo(f"would {stage} {config} seed {number} and write {path}")
-        return []
+        return
     from ganbench.stages.context import Job
 
-    return [
-        Job(stage, config, path, suite, number, device.value, impl.value)
-        for number, path in wanted.items()
-    ]
+    # One after the other: a job's time starts when it is made.
+    for number, path in wanted.items():
+        yield Job(stage, config, path, suite, number, device.value, impl.value)
 
 
 def _seeds(text: str) -> list[int]:

@@ -57,7 +57,7 @@ def train(
         return job.record(status="data_not_available", message=str(error))
     run = _new_run(job, dataset)
     checkpoints = _checkpoints(job, digests)
-    _resume(run, checkpoints)
+    _resume(run, checkpoints, job.out.parent)
     earlier_s = run.counters.seconds
     try:
         _run_to_the_end(run, checkpoints, job, checkpoint_seconds)
@@ -100,10 +100,12 @@ def _checkpoints(job: Job, datasets: dict[str, str]) -> Checkpoints:
     return Checkpoints(job.out.parent / "checkpoints" / digest[:16], digest)
 
 
-def _resume(run: Run, checkpoints: Checkpoints) -> None:
+def _resume(run: Run, checkpoints: Checkpoints, folder: Path) -> None:
+    """Goes on from the newest checkpoint; the history file may be gone, or ahead of it."""
     found = checkpoints.load_newest()
     if found:
         run.restore(*found)
+        _write_history(run, folder)
         counters = run.counters
         print(f"resuming after update {counters.updates} (epoch {counters.epoch})", flush=True)
 
