@@ -41,12 +41,7 @@ def settings(wildcards):
 
 
 def data_record(wildcards):
-    """Its age does not count: pixels are pinned, and data that turns up changes a parameter."""
-    return ancient(f"{RESULTS}/data/{settings(wildcards).dataset}.json")
-
-
-def data_found(wildcards):
-    return available(settings(wildcards).dataset, DATA_DIR)
+    return f"{RESULTS}/data/{settings(wildcards).dataset}.json"
 
 
 def config_file(wildcards):
@@ -103,7 +98,8 @@ rule fetch:
         runtime=60,
     params:
         code=code_digest("fetch"),
-        data=lambda wildcards: available(wildcards.dataset, DATA_DIR),
+        # Data that turns up later is fetched again, and what needs it runs.
+        found=lambda wildcards: available(wildcards.dataset, DATA_DIR),
         config=lambda wildcards: BY_DATASET[wildcards.dataset],
     shell:
         "ganbench fetch --config {params.config} --out {output} --in-workflow > {log} 2>&1"
@@ -125,7 +121,6 @@ rule train:
     params:
         code=code_digest("train"),
         settings=lambda wildcards: settings(wildcards).training_digest,
-        data=data_found,
         config=config_file,
     shell:
         "ganbench train --config {params.config} --seeds {wildcards.seed} --out {output} --in-workflow > {log} 2>&1"
@@ -189,7 +184,6 @@ rule calibrate:
     params:
         code=code_digest("calibrate"),
         settings=lambda wildcards: settings(wildcards).digest,
-        data=data_found,
         config=config_file,
     shell:
         "ganbench evaluate --calibration --config {params.config} --out {output} --in-workflow > {log} 2>&1"
