@@ -1,0 +1,318 @@
+"""Training as files: what a run leaves, how it stops and how it goes on."""
+
+import csv
+import signal
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import safetensors
+import torch
+from safetensors.torch import load_file
+
+from ganbench.data.datasets import load, split_digests
+from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
+from ganbench.provenance import file_sha256
+from ganbench.records import Metric, Record, read_record
+from ganbench.stages import train as stage
+from ganbench.stages.train import InterruptedRunError, train
+from ganbench.training.checkpoints import Checkpoints
+from ganbench.training.loop import Run
+from ganbench.training.progress import Progress
+
+from .conftest import Project, limit_samples
+
+RESULTS = ("history.csv", "generator_last.safetensors", "generator_best_validation.safetensors")
+
+
+def run(project: Project, seed: int = 0, **options: float | bool) -> Record:
+    return train(project.job("train", seed), project.folder, **options)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in RESULTS}
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def value_of(record: Record, name: str, **labels: str) -> Metric:
+    (found,) = (
+        metric
+        for metric in record.metrics
+        if metric.name == name and labels.items() <= metric.labels.items()
+    )
+    return found
+
+
+def test_a_run_leaves_its_record_history_and_generators(project: Project) -> None:
+    record = run(project)
+    folder = project.folder / "seed_0"
+    assert read_record(folder / "train.json") == record
+    assert (record.stage, record.status, record.seed) == ("train", "ok", 0)
+    assert record.files == {name: file_sha256(folder / name) for name in RESULTS}
+    assert record.datasets == split_digests(load("digits", project.folder))
+    # No checkpoints are left behind.
+    left = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert left == {"train.json", *RESULTS}
+
+
+def test_the_record_agrees_with_the_history(project: Project) -> None:
+    record = run(project)
+    rows = history(project.folder / "seed_0")
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert [row["updates"] for row in rows] == ["3", "6", "9", "12"]
+    assert (value_of(record, "epochs").value, value_of(record, "updates").value) == (4, 12)
+    assert value_of(record, "seconds_per_update").value > 0
+    last = value_of(record, "validation_log_likelihood", checkpoint="last")
+    best = value_of(record, "validation_log_likelihood", checkpoint="best_validation")
+    assert (last.unit, last.n, last.labels["epoch"]) == ("nats", 297, 4)
+    assert last.value == float(rows[3]["validation_log_likelihood"])
+    # The best of the last phase: an earlier phase's generator has other layers.
+    values = {int(row["epoch"]): float(row["validation_log_likelihood"]) for row in rows[2:]}
+    assert best.value == max(values.values())
+    assert best.labels["epoch"] == max(values, key=lambda epoch: values[epoch])
+    for checkpoint, metric in (("last", last), ("best_validation", best)):
+        path = project.folder / "seed_0" / f"generator_{checkpoint}.safetensors"
+        with safetensors.safe_open(path, framework="pt") as file:
+            assert file.metadata() == {"epoch": str(metric.labels["epoch"])}
+
+
+def test_a_generator_has_the_layers_of_its_last_phase(project: Project) -> None:
+    run(project)
+    weights = load_file(project.folder / "seed_0" / "generator_last.safetensors")
+    assert {name: tuple(value.shape) for name, value in weights.items()} == {
+        "layers.0.weight": (100, 100),
+        "layers.0.bias": (100,),
+        "layers.1.weight": (9, 100),
+        "layers.1.bias": (9,),
+        "layers.2.weight": (64, 9),
+        "layers.2.bias": (64,),
+    }
+
+
+def test_a_run_repeats_itself_byte_for_byte_and_seeds_differ(
+    project: Project, tmp_path: Path
+) -> None:
+    run(project)
+    (tmp_path / "again").mkdir()
+    other = Project(tmp_path / "again")
+    run(other)
+    run(other, seed=1)
+    first = contents(project.folder / "seed_0")
+    assert contents(other.folder / "seed_0") == first
+    assert contents(other.folder / "seed_1") != first
+
+
+def test_a_run_has_one_thread(project: Project) -> None:
+    torch.set_num_threads(2)
+    assert run(project).provenance.threads == 1
+
+
+def test_missing_data_ends_a_run_by_hand_and_is_recorded_in_the_workflow(project: Project) -> None:
+    project.settings["dataset"] = "tfd"
+    project.write()
+    with pytest.raises(DataNotAvailableError, match=r"TFD_48x48\.mat: is missing and cannot be"):
+        run(project)
+    out = project.folder / "seed_0" / "train.json"
+    assert not out.exists()
+    record = run(project, in_workflow=True)
+    assert read_record(out) == record
+    assert (record.status, record.files) == ("data_not_available", {})
+    assert "TFD_48x48.mat: is missing" in record.message
+
+
+@pytest.mark.parametrize("in_workflow", [False, True])
+def test_divergence_is_recorded_whoever_asks(project: Project, in_workflow: bool) -> None:
+    project.settings["training"] |= {"learning_rate": 1e30}
+    project.write()
+    if in_workflow:
+        run(project, in_workflow=True, checkpoint_seconds=0)
+    else:
+        with pytest.raises(DivergenceError, match=r"^epoch 1: .* not finite; lower training: lea"):
+            run(project, checkpoint_seconds=0)
+    record = read_record(project.folder / "seed_0" / "train.json")
+    assert record.status == "diverged"
+    assert record.message.startswith("epoch 1: ")
+    assert (value_of(record, "epochs").value, record.files) == (1, {})
+    assert not any(path.suffix == ".safetensors" for path in project.folder.rglob("*"))
+
+
+def test_a_diverged_run_keeps_the_history_before(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Run._check
+
+    def check(self: Run, row: dict[str, float | None]) -> None:
+        if row["epoch"] == 3:
+            raise DivergenceError("epoch 3: weights not finite; lower it")
+        plain(self, row)
+
+    monkeypatch.setattr(Run, "_check", check)
+    record = run(project, in_workflow=True)
+    folder = project.folder / "seed_0"
+    assert record.files == {"history.csv": file_sha256(folder / "history.csv")}
+    assert [row["epoch"] for row in history(folder)] == ["1", "2"]
+    assert not any(metric.name == "validation_log_likelihood" for metric in record.metrics)
+
+
+@pytest.fixture
+def signal_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sends this process a signal while update `number` is shown."""
+    plain = Progress.update
+
+    def arrange(number: int, which: int = signal.SIGTERM) -> None:
+        def update(self: Progress, current: Run) -> None:
+            plain(self, current)
+            if current.counters.updates == number:
+                signal.raise_signal(which)
+
+        monkeypatch.setattr(Progress, "update", update)
+
+    return arrange
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, bytes]]:
+    """What an uninterrupted run leaves."""
+    with pytest.MonkeyPatch.context() as patch:
+        limit_samples(patch)
+        plain = Project(tmp_path_factory.mktemp("plain"))
+        run(plain)
+        yield contents(plain.folder / "seed_0")
+
+
+@pytest.mark.parametrize(
+    ("number", "which"),
+    [
+        (1, signal.SIGTERM),
+        (3, signal.SIGTERM),
+        (5, signal.SIGINT),
+        (6, signal.SIGTERM),
+        (7, signal.SIGTERM),
+        (12, signal.SIGTERM),
+    ],
+)
+def test_a_signal_stops_a_run_that_then_goes_on_as_if_nothing_happened(
+    project: Project,
+    signal_at: Callable[..., None],
+    uninterrupted: dict[str, bytes],
+    number: int,
+    which: int,
+) -> None:
+    """After the first update, in an epoch, and at the end of an epoch, a phase and the run."""
+    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    signal_at(number, which)
+    with pytest.raises(InterruptedRunError) as error:
+        run(project)
+    assert error.value.exit_code == 143
+    assert str(error.value) == (
+        f"stopped by signal {int(which)} after update {number}; run the same command again to go on"
+    )
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+    assert not (project.folder / "seed_0" / "train.json").exists()
+    signal_at(0)
+    # Snakemake may delete what a failed job wrote.
+    (project.folder / "seed_0" / "history.csv").unlink(missing_ok=True)
+    record = run(project)
+    assert contents(project.folder / "seed_0") == uninterrupted
+    assert record.status == "ok"
+
+
+def test_a_resumed_run_says_so_and_adds_up_its_time(
+    project: Project,
+    signal_at: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signal_at(4)
+    monkeypatch.setattr(Checkpoints, "save", slowly(Checkpoints.save))
+    with pytest.raises(InterruptedRunError):
+        run(project)
+    signal_at(0)
+    capsys.readouterr()
+    record = run(project)
+    assert "resuming after update 4 (epoch 1)\n" in capsys.readouterr().out
+    assert record.provenance.wall_time_s > 1000
+    assert value_of(record, "seconds_per_update").value > 1000 / 12
+
+
+def slowly(save: Callable[..., None]) -> Callable[..., None]:
+    """A run that took 1000 seconds so far."""
+
+    def patched(self: Checkpoints, number: int, tensors: dict, state: dict) -> None:
+        save(self, number, tensors, state | {"seconds": 1000.0})
+
+    return patched
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 0.2}, {"batch_size": 400}])
+def test_other_settings_do_not_meet_the_checkpoint(
+    project: Project,
+    signal_at: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, float],
+) -> None:
+    signal_at(4)
+    with pytest.raises(InterruptedRunError):
+        run(project)
+    signal_at(0)
+    project.settings["training"] |= change
+    project.write()
+    run(project)
+    assert "resuming" not in capsys.readouterr().out
+
+
+def test_words_and_protocol_do_meet_the_checkpoint(
+    project: Project, signal_at: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    signal_at(4)
+    with pytest.raises(InterruptedRunError):
+        run(project)
+    signal_at(0)
+    project.settings |= {"title": "other words"}
+    project.settings["evaluation"] |= {"checkpoints": ["last"]}
+    project.write()
+    run(project)
+    assert "resuming after update 4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("wanted", "cost", "expected"), [(3, 0.0625, 3), (0, 0.25, 5), (0, 0, 1)])
+def test_checkpoints_are_neither_too_frequent_nor_too_dear(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: float,
+    cost: float,
+    expected: int,
+) -> None:
+    """Every update takes a second here, and saving `cost`, of which 5 % of the time may go."""
+    clock = SimpleNamespace(now=0.0)
+    saved: list[int] = []
+
+    def save(_: Checkpoints, number: int, *__: object) -> None:
+        saved.append(number)
+        clock.now += cost
+
+    plain = Run._update
+
+    def update(self: Run, index: torch.Tensor) -> object:
+        clock.now += 1
+        return plain(self, index)
+
+    monkeypatch.setattr(Run, "_update", update)
+    monkeypatch.setattr(Checkpoints, "save", save)
+    monkeypatch.setattr(stage, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    run(project, checkpoint_seconds=wanted)
+    steps = [late - early for early, late in pairwise(saved)]
+    assert steps
+    assert set(steps) == {expected}
+
+
+def test_a_results_folder_that_cannot_be_written_is_one_line(project: Project) -> None:
+    (project.folder / "seed_0").write_text("a file in the folder's place")
+    with pytest.raises(GanbenchError, match=r"cannot be written \(.*\); free some space or choos"):
+        run(project)
