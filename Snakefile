@@ -3,6 +3,7 @@
 #   snakemake --cores all --config suite=configs/suites/demo.yaml     another suite
 # Also settable: device=cpu|cuda, data_dir=FOLDER.
 import sys
+from glob import glob
 from pathlib import Path
 from shlex import quote
 
@@ -11,12 +12,13 @@ from snakemake.utils import min_version
 from ganbench.config import load_suite, suite_experiments
 from ganbench.data.fetch import available, data_directory
 from ganbench.provenance import code_digest, has_gpu
-from ganbench.report.outputs import CAPTIONS, outputs, shown
+from ganbench.report import outputs as report_outputs
+from ganbench.report import theory_outputs
 
 min_version("9.0")
 
 
-report: f"{CAPTIONS}/workflow.rst"
+report: "ganbench/report/captions/workflow.rst"
 
 
 SUITE_FILE = Path(config.get("suite", "configs/suites/paper.yaml"))
@@ -25,7 +27,9 @@ EXPERIMENTS = {name: entry for name, *entry in suite_experiments(SUITE_FILE)}
 BY_DATASET = {entry[1].dataset: entry[0] for entry in EXPERIMENTS.values()}
 RESULTS = f"results/{SUITE}"
 REPORT = f"{RESULTS}/report"
-SHOWN = shown(SUITE_FILE)
+THEORY = {name: entry for name, *entry in theory_outputs.theory_experiments(SUITE_FILE)}
+REPORTED = report_outputs.outputs(SUITE_FILE) + theory_outputs.outputs(SUITE_FILE)
+SHOWN = report_outputs.shown(SUITE_FILE) | theory_outputs.shown(SUITE_FILE)
 # By the environment, not as rule parameters: another device or folder is no reason to run again.
 DATA_DIR = data_directory(config.get("data_dir"))
 DEVICE = config.get("device", "cuda" if has_gpu() else "cpu")
@@ -83,7 +87,7 @@ onstart:
 rule all:
     input:
         f"{REPORT}/report.json",
-        f"{RESULTS}/paper.pdf",
+        [f"{RESULTS}/paper.pdf"] if EXPERIMENTS else [],
 
 
 rule fetch:
@@ -189,6 +193,26 @@ rule calibrate:
         "ganbench evaluate --calibration --config {params.config} --out {output} --in-workflow > {log} 2>&1"
 
 
+rule theory:
+    output:
+        f"{RESULTS}/{{experiment}}/theory.json",
+    log:
+        f"{RESULTS}/logs/theory_{{experiment}}.log",
+    conda:
+        "environment.yaml"
+    resources:
+        **GPU,
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("theory"),
+        settings=lambda wildcards: THEORY[wildcards.experiment][1].model_dump_json(),
+        config=lambda wildcards: THEORY[wildcards.experiment][0],
+        seeds=lambda wildcards: ",".join(map(str, THEORY[wildcards.experiment][2])),
+    shell:
+        "ganbench theory --config {params.config} --seeds {params.seeds} --out {output} > {log} 2>&1"
+
+
 rule report:
     input:
         every("train"),
@@ -196,9 +220,11 @@ rule report:
         every("evaluate"),
         expand(f"{RESULTS}/{{experiment}}/calibration.json", experiment=EXPERIMENTS),
         expand(f"{RESULTS}/data/{{dataset}}.json", dataset=BY_DATASET),
+        expand(f"{RESULTS}/{{experiment}}/theory.json", experiment=THEORY),
+        captions=glob("ganbench/report/captions/*.rst"),
     output:
         report=f"{REPORT}/report.json",
-        shown=[reported(name) for name in outputs(SUITE_FILE)[1:]],
+        shown=[reported(name) for name in REPORTED[1:]],
     log:
         f"{RESULTS}/logs/report.log",
     conda:
@@ -222,7 +248,9 @@ rule paper:
         report=rules.report.output.report,
     output:
         report(
-            f"{RESULTS}/paper.pdf", category="Paper", caption=f"{CAPTIONS}/paper.rst"
+            f"{RESULTS}/paper.pdf",
+            category="Paper",
+            caption="ganbench/report/captions/paper.rst",
         ),
     log:
         f"{RESULTS}/logs/paper.log",

@@ -157,6 +157,26 @@ def evaluate(
 
 
 @app.command()
+def theory(
+    config: Config,
+    out: Out,
+    seeds: Seeds = "0",
+    suite: SuiteName = "by_hand",
+    device: DeviceOption = Device.auto,
+    dry_run: DryRun = False,
+) -> None:
+    """Check statements of the paper's theory; all seeds share one record."""
+    numbers = _seeds(seeds)
+    if dry_run:
+        typer.echo(f"would run {config} with seeds {numbers} and write {out}")
+        return
+    from ganbench.stages.context import resolve_device
+    from ganbench.theory.run import run
+
+    run(config, out, suite, resolve_device(device.value), numbers)
+
+
+@app.command()
 def report(config: Config, out: Out, dry_run: DryRun = False) -> None:
     """Write tables and figures of a suite from its records."""
     from ganbench.report.build import build

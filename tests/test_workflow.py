@@ -179,7 +179,7 @@ def test_another_length_trains_again(finished: Workspace) -> None:
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path: Path, stop: signal.Signals) -> None:
     workspace = Workspace(tmp_path / "stopped")
-    workspace.write(epochs=20, seeds="0")
+    workspace.write(epochs=6, seeds="0")
     target = "results/tiny/tiny/seed_0/train.json"
     process = workspace.start(target)
     folder = workspace.folder / "results/tiny/tiny/seed_0/checkpoints"

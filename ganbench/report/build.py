@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ganbench.config import load_suite
 from ganbench.provenance import atomic_path
+from ganbench.report import theory
 from ganbench.report.collect import collect
 from ganbench.report.facts import captions, experiment_facts, provenance
 from ganbench.report.figures import write_figures
@@ -31,6 +32,7 @@ def build(suite_config: Path, results: Path, out: Path) -> None:
     write_tables(table, rows, out.parent)
     for one in experiments:
         write_figures(one, out.parent)
+    theory.build(suite_config, results, out.parent)
     report = {
         "suite": {"name": suite.name, "title": suite.title},
         "rows": [asdict(row) for row in rows],

@@ -120,14 +120,19 @@ def _range(values: Range | None, number: str) -> str:
 
 def write_tables(table: PrintedTable, rows: Sequence[Row], folder: Path) -> None:
     """Writes table1.csv (numbers), .md, .html and .tex (words) into a folder."""
+    write_printed_table(table, _csv(rows), folder, "table1")
+
+
+def write_printed_table(table: PrintedTable, csv: str, folder: Path, stem: str) -> None:
+    """Writes a table as csv (given, with numbers) and as md, html and tex (words) into a folder."""
     contents = {
-        "table1.csv": _csv(rows),
-        "table1.md": _markdown(table),
-        "table1.html": _html(table),
-        "table1.tex": _latex(table),
+        "csv": csv,
+        "md": _markdown(table),
+        "html": _html(table),
+        "tex": _latex(table),
     }
-    for name, content in contents.items():
-        with atomic_path(folder / name) as temporary:
+    for suffix, content in contents.items():
+        with atomic_path(folder / f"{stem}.{suffix}") as temporary:
             temporary.write_text(content)
 
 
