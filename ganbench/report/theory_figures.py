@@ -38,10 +38,10 @@ def identities_figure(record: Record, arrays: Arrays, title: str, footer: str) -
     labels = [f"{pair} ({dimension:.0f}-D; {means})" for dimension, pair, means in errors.index]
     axes.plot(errors, range(len(errors)), "o", ms=3, color=BLUE)
     axes.set_yticks(range(len(errors)), labels, fontsize=5)
-    axes.set(xscale="log", xlabel="difference of both sides (nats); 0 drawn at 1e-17")
+    axes.set(xscale="log", xlabel="difference (nats), at least 1e-17")
     axes.axvline(1e-9, color="0.5", ls="--", lw=0.8)
     axes.invert_yaxis()
-    axes.set_title("Theorem 1, pair by pair; dashed: bound", loc="left")
+    axes.set_title("both sides, pair by pair", loc="left")
     return figure
 
 

@@ -142,7 +142,7 @@ def _claim(found: Findings, seeds: int) -> None:
     for phase in ("in step", "in step again", "D frozen late"):
         found.claim_at_least(
             f"helvetica_{phase.replace(' ', '_')}",
-            f"Helvetica: samples' mean distance over the data's, {phase}, smallest of {seeds} seeds",
+            f"Helvetica: samples' mean distance over the data's, {phase}, least of {seeds} seeds",
             min(ends("diversity", phase)),
             KEPT,
             unit="1",

@@ -196,7 +196,8 @@ class CriticWatch:
     """What Wasserstein critics estimate during training, beside the exact distance.
 
     A critic f estimates K W_1 by mean f(real) - mean f(fake); clipping bounds its Lipschitz
-    constant K but does not fix it. Kantorovich and Rubinstein: estimate / K <= W_1 on the same points.
+    constant K but does not fix it. Kantorovich and Rubinstein: on the same points, the estimate
+    over K is at most W_1.
     """
 
     def __init__(
