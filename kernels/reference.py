@@ -139,15 +139,17 @@ def affine_backward(
 
 
 def _first_largest(affine: Tensor) -> tuple[Tensor, Tensor]:
-    """Maximum over pieces [..., P, U] and where it is; a chain is twice as fast as max(-2)."""
-    best, *others = affine.unbind(-2)
-    which = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
-    for piece, other in enumerate(others, 1):
-        larger = torch.maximum(best, other)
-        won = (larger != best).view(torch.uint8)
-        which = torch.maximum(which, won * piece)
-        best = larger
-    return best, which
+    """Maximum over pieces [..., P, U] and where it is; overwrites `affine`.
+
+    The first winner is as many pieces down as lost before it. In the pieces' own dtype and place,
+    because torch writes booleans and finds indices several times as slowly.
+    """
+    largest = affine.amax(-2)
+    pieces = affine.shape[-2]
+    lost = affine.ne_(largest.unsqueeze(-2))
+    for piece in range(1, pieces - 1):
+        lost[..., piece, :].mul_(lost[..., piece - 1, :])
+    return largest, lost[..., : pieces - 1, :].sum(-2).to(torch.uint8)
 
 
 def maxout_pool2d(x: Tensor, pieces: int, kernel_size: int, stride: int) -> tuple[Tensor, Tensor]:
@@ -219,40 +221,42 @@ def sgd_momentum_max_norm_(
 
 def adversarial_loss(
     real_logits: Tensor, fake_logits: Tensor, objective: Objective
-) -> tuple[Tensor, Tensor]:
-    """Returns the discriminator's and the generator's loss [S], in nats, lower is better for each.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns both players' losses and their gradients.
 
     Args:
         real_logits: [S, N], of real examples.
         fake_logits: [S, N], of generated examples.
         objective: which game; see README.md for its formulas.
+
+    Returns:
+        The discriminator's and the generator's loss [S], in nats, lower is better for each, and
+        the gradients [3, S, N]: the discriminator's by the real and by the fake logits, the
+        generator's by the fake ones.
     """
-    if objective == "hinge":
-        margins = functional.relu(1 - real_logits) + functional.relu(1 + fake_logits)
-        return margins.mean(-1), -fake_logits.mean(-1)
-    if objective == "wasserstein":
-        return fake_logits.mean(-1) - real_logits.mean(-1), -fake_logits.mean(-1)
-    # -log D(x) and -log(1 - D(G(z))); logsigmoid neither overflows nor loses small values.
-    real = -functional.logsigmoid(real_logits).mean(-1)
-    fake = -functional.logsigmoid(-fake_logits).mean(-1)
-    generator = -fake if objective == "minimax" else -functional.logsigmoid(fake_logits).mean(-1)
-    return 0.5 * (real + fake), generator
+    if objective in ("hinge", "wasserstein"):
+        return _margin_losses(real_logits, fake_logits, objective)
+    minimax = objective == "minimax"
+    # -log D(x), -log(1 - D(G(z))) and the generator's term as log(1 + exp(-a)): one pass for all,
+    # which neither overflows nor loses small values.
+    towards = torch.stack((real_logits, -fake_logits, -fake_logits if minimax else fake_logits))
+    real, fake, generator = -functional.logsigmoid(towards).mean(-1)
+    gradients = torch.sigmoid(-towards).div_(real_logits.shape[-1])
+    gradients[0] *= -0.5
+    gradients[1] *= 0.5
+    gradients[2].neg_()
+    return 0.5 * (real + fake), -generator if minimax else generator, gradients
 
 
-def adversarial_loss_gradients(
-    real_logits: Tensor, fake_logits: Tensor, objective: Objective
-) -> Tensor:
-    """Returns [3, S, N]: D's loss by the real and by the fake logits, G's by the fake ones."""
+def _margin_losses(
+    real: Tensor, fake: Tensor, objective: Objective
+) -> tuple[Tensor, Tensor, Tensor]:
     if objective == "hinge":
-        d_real = (1 - real_logits <= 0).to(real_logits.dtype) - 1
-        d_fake = 1 - (1 + fake_logits <= 0).to(fake_logits.dtype)
-        g_fake = torch.full_like(fake_logits, -1)
-    elif objective == "wasserstein":
-        d_real = g_fake = torch.full_like(fake_logits, -1)
-        d_fake = torch.ones_like(fake_logits)
+        real_margin, fake_margin = 1 - real, 1 + fake
+        loss = (functional.relu(real_margin) + functional.relu(fake_margin)).mean(-1)
+        d_real, d_fake = (real_margin <= 0).to(real.dtype) - 1, 1 - (fake_margin <= 0).to(fake)
     else:
-        d_real = -0.5 * torch.sigmoid(-real_logits)
-        probability = torch.sigmoid(fake_logits)
-        d_fake = 0.5 * probability
-        g_fake = -probability if objective == "minimax" else -torch.sigmoid(-fake_logits)
-    return torch.stack((d_real, d_fake, g_fake)).div_(real_logits.shape[-1])
+        loss = fake.mean(-1) - real.mean(-1)
+        d_real, d_fake = torch.full_like(real, -1), torch.ones_like(fake)
+    gradients = torch.stack((d_real, d_fake, torch.full_like(fake, -1)))
+    return loss, -fake.mean(-1), gradients.div_(real.shape[-1])

@@ -12,7 +12,7 @@ MAX_PARTS = 1024
 
 
 def forward(real: Tensor, fake: Tensor, objective: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns both losses [S] and the gradients of `reference.adversarial_loss_gradients`."""
+    """Runs the kernels: as `reference.adversarial_loss`."""
     seeds, n = (1, *real.shape) if real.dim() == 1 else real.shape
     gradients = torch.empty((3, *real.shape), dtype=real.dtype, device=real.device)
     config = kernel_config("adversarial_loss_kernel", dtype_name(real.dtype), real.device)

@@ -51,8 +51,7 @@ def _forward(
     real: Tensor, fake: Tensor, objective: str, impl: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     if impl == "reference":
-        losses = reference.adversarial_loss(real, fake, objective)
-        return *losses, reference.adversarial_loss_gradients(real, fake, objective)
+        return reference.adversarial_loss(real, fake, objective)
     # Triton is optional, so that its modules are imported only where they run.
     from ganbench_kernels.gan_loss import launch
 
