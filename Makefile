@@ -4,6 +4,7 @@ PYTHON ?= python3
 SHELL := bash
 BIN := .venv/bin
 SMK := $(BIN)/snakemake --cores all
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --benchmark-disable
 DEMO := configs/suites/demo.yaml
 export MPLBACKEND := Agg
 
@@ -18,8 +19,11 @@ demo: .venv/.ok
 reproduce: .venv/.ok
 	$(SMK)
 
+# Triton's interpreter and its compiler exclude each other, so each has a process of its own.
 test: .venv/.ok
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --benchmark-disable
+	$(PYTEST) -n 2 --dist loadfile --ignore tests/kernels/interpret --ignore tests/kernels/aot
+	TRITON_INTERPRET=1 $(PYTEST) tests/kernels/interpret
+	$(PYTEST) tests/kernels/aot
 
 check: .venv/.ok
 	$(BIN)/ruff check .

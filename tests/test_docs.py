@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 from ganbench.config import load_suite
@@ -53,6 +54,15 @@ def test_every_file_that_readme_names_exists() -> None:
     paths = re.findall(r"\b(?:configs|results/published)/[\w./-]+\w", README)
     for name in [*links, *paths]:
         assert (ROOT / name).exists(), name
+
+
+def test_every_package_is_shipped() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = [Path(path).parent for path in tracked() if path.endswith("/__init__.py")]
+    names = [
+        ".".join(folder.parts) for folder in folders if folder.parts[0] in ("ganbench", "kernels")
+    ]
+    assert sorted(listed) == sorted(re.sub("^kernels", "ganbench_kernels", name) for name in names)
 
 
 def test_suites_list_experiments_that_exist() -> None:
