@@ -12,7 +12,7 @@ export MPLBACKEND := Agg
 
 demo: .venv/.ok
 	$(SMK) --config suite=$(DEMO)
-	$(BIN)/snakemake --quiet all --report results/demo/report.html --config suite=$(DEMO)
+	PYTHONWARNINGS=ignore $(BIN)/snakemake --quiet all --report results/demo/report.html --config suite=$(DEMO)
 	$(BIN)/ganbench show results/demo/report/report.json
 	@echo "report: results/demo/report.html    paper: results/demo/paper.pdf"
 
@@ -40,10 +40,10 @@ format: .venv/.ok
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile
 
-# Samples stay behind (they can be drawn again); face photographs are never published.
+# Samples and large generators stay behind (they can be made again), face photographs always do.
 publish:
-	cd results && find $(SUITE) -type f \( -name '*.json' -o -name history.csv -o -name generator_last.safetensors \
-	  -o -name paper.pdf -o -path '*/report/*' ! -name '*faces48*' \) -exec cp --parents {} published/ \;
+	cd results && find $(SUITE) -type f -size -20M \( -name '*.json' -o -name history.csv -o -name generator_last.safetensors \
+	  -o -path '*/report/*' ! -name '*faces48*' \) -exec cp --parents {} published/ \;
 
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name published -exec rm -rf {} +
