@@ -20,6 +20,7 @@ class Case(NamedTuple):
     """One op on inputs of one size; every call takes the inputs and returns tensors."""
 
     op: str
+    size: int  # of the call, in the unit of the op's tuned table
     inputs: tuple[Any, ...]
     ours: Call
     rivals: dict[str, Call]  # plain torch, by how a user would call it
@@ -68,7 +69,9 @@ def _maxout(randn: Call, s: int, n: int, impl: Any) -> Case:
     size = inputs[0].element_size()
     elements = s * (n * d + p * u * d + p * u + n * u)
     flops = 6.0 * s * n * d * u * p
-    return Case("maxout", inputs, ours, {"eager": eager}, flops, 3.0 * elements * size)
+    return Case(
+        "maxout", s * n * u * p * d, inputs, ours, {"eager": eager}, flops, 3.0 * elements * size
+    )
 
 
 def _dropout(randn: Call, s: int, n: int, impl: Any) -> Case:
@@ -77,7 +80,9 @@ def _dropout(randn: Call, s: int, n: int, impl: Any) -> Case:
     offset = torch.zeros((), dtype=torch.int64, device=x.device)
     ours = lambda t: kernels.dropout(t, 0.8, seed, offset, impl=impl)  # noqa: E731
     eager = lambda t: functional.dropout(t, 0.2)  # noqa: E731
-    return Case("dropout", (x,), ours, {"eager": eager}, 0.0, 4.0 * x.numel() * x.element_size())
+    return Case(
+        "dropout", x.numel(), (x,), ours, {"eager": eager}, 0.0, 4.0 * x.numel() * x.element_size()
+    )
 
 
 def _maxout_pool2d(randn: Call, s: int, n: int, impl: Any) -> Case:
@@ -88,7 +93,7 @@ def _maxout_pool2d(randn: Call, s: int, n: int, impl: Any) -> Case:
         return functional.max_pool2d(t.unflatten(1, (-1, 2)).amax(2), 4, 2, ceil_mode=True)
 
     moved = 2.0 * x.element_size() * x.numel() * (1 + 16 * 16 / (2 * 33 * 33))
-    return Case("maxout_pool2d", (x,), ours, {"eager": eager}, 0.0, moved)
+    return Case("maxout_pool2d", x.numel(), (x,), ours, {"eager": eager}, 0.0, moved)
 
 
 def _adversarial_loss(randn: Call, s: int, n: int, impl: Any) -> Case:
@@ -108,7 +113,7 @@ def _adversarial_loss(randn: Call, s: int, n: int, impl: Any) -> Case:
         return torch.stack((d, entropy(fake, ones)))
 
     moved = 4.0 * inputs[0].numel() * inputs[0].element_size()
-    return Case("adversarial_loss", inputs, ours, {"eager": eager}, 0.0, moved)
+    return Case("adversarial_loss", 2 * s * n, inputs, ours, {"eager": eager}, 0.0, moved)
 
 
 def _parzen(randn: Call, m: int, impl: Any) -> Case:
@@ -119,8 +124,8 @@ def _parzen(randn: Call, m: int, impl: Any) -> Case:
     rivals = {"eager": parzen_per_bandwidth, "eager_shared_distances": parzen_shared_distances}
     flops, moved = 2.0 * m * CENTERS * d, (m + CENTERS) * d + m * SIGMAS
     inputs = points, centers, sigmas
-    size = points.element_size()
-    return Case("parzen_log_likelihood", inputs, ours, rivals, flops, moved * size, backward=False)
+    name, moved = "parzen_log_likelihood", moved * points.element_size()
+    return Case(name, m * CENTERS * d, inputs, ours, rivals, flops, moved, backward=False)
 
 
 def parzen_per_bandwidth(points: Tensor, centers: Tensor, sigmas: Tensor) -> Tensor:
@@ -152,18 +157,23 @@ def _sgd(randn: Call, s: int, scale: int, impl: Any) -> Case:
         step = parameters, velocities, gradients
         kernels.sgd_momentum_max_norm_(*step, 1e-3, 0.5, bounds, impl=impl)
 
+    # The optimiser's own lists, so that both update memory of their own.
+    theirs = [torch.nn.Parameter(parameter.clone()) for parameter in parameters]
+    for parameter, gradient in zip(theirs, gradients, strict=True):
+        parameter.grad = gradient
+    optimiser = torch.optim.SGD(theirs, lr=1e-3, momentum=0.5, foreach=True)
+
     def foreach(*_: Any) -> None:
-        torch._foreach_mul_(velocities, 0.5)
-        torch._foreach_add_(velocities, gradients, alpha=-1e-3)
-        torch._foreach_add_(parameters, velocities)
-        for parameter, bound in zip(parameters, bounds, strict=True):
+        optimiser.step()
+        for parameter, bound in zip(theirs, bounds, strict=True):
             if bound is not None:
                 norm = torch.linalg.vector_norm(parameter, dim=-1, keepdim=True)
                 parameter.mul_((bound / norm).clamp_(max=1))
 
-    moved = 5.0 * sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+    size = sum(parameter.numel() for parameter in parameters)
+    moved = 5.0 * size * parameters[0].element_size()
     name = "sgd_momentum_max_norm_"
-    return Case(name, (), ours, {"foreach": foreach}, 0.0, moved, backward=False)
+    return Case(name, size, (), ours, {"foreach": foreach}, 0.0, moved, backward=False)
 
 
 def runnable(case: Case, call: Call) -> Callable[[], Any]:

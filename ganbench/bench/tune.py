@@ -1,0 +1,132 @@
+"""`ganbench bench tune`: block sizes and the choices of `auto`, measured on the GPU at hand.
+
+Only settings that compile without spills are timed. Rewrites the architecture's file in
+kernels/tuned/; `ganbench bench aot --write` then brings the budgets up to date.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import ganbench_kernels
+from ganbench.bench.gpu_timing import quantiles_ms
+from ganbench.bench.kernel_cases import Case, cases, runnable
+from ganbench.bench.kernels import PRECISIONS, SEEDS, require_gpu
+from ganbench.provenance import atomic_path, device_name
+from ganbench_kernels.dispatch import architecture, dtype_name, tuned_table
+
+# `auto` leaves the reference only for a gain that noise does not explain.
+GAIN = 1.03
+SIZES = (1, 10, 100)
+BLOCKS = {
+    "BLOCK_N": (32, 64, 128),
+    "BLOCK_U": (32, 64),
+    "BLOCK_D": (32, 64),
+    "BLOCK_M": (64, 128),
+    "BLOCK": (256, 512, 1024, 2048),
+}
+WARPS, STAGES = (4, 8), (2, 3, 4)
+MORE_IMPLS = {"maxout": ("triton_epilogue",)}
+KERNELS_OF = {
+    "maxout": ("maxout_fwd_kernel", "maxout_bwd_input_kernel", "maxout_bwd_weight_kernel"),
+    "dropout": ("dropout_kernel",),
+    "maxout_pool2d": ("maxout_pool2d_fwd_kernel", "maxout_pool2d_bwd_kernel"),
+    "adversarial_loss": ("adversarial_loss_kernel",),
+    "parzen_log_likelihood": ("parzen_kernel",),
+    "sgd_momentum_max_norm_": ("sgd_kernel", "sgd_max_norm_kernel"),
+}
+
+
+def main() -> None:
+    """Tunes for the GPU at hand and rewrites its architecture's settings.
+
+    Raises:
+        GanbenchError: there is no GPU, or the settings cannot be written.
+    """
+    require_gpu("bench tune")
+    arch = architecture(torch.device("cuda"))
+    table = tuned_table(arch)
+    for precision, (dtype, setting) in PRECISIONS.items():
+        torch.set_float32_matmul_precision(setting)
+        for case in cases("cuda", dtype, SEEDS, 1, "triton"):
+            for kernel in KERNELS_OF[case.op]:
+                _tune_kernel(table, arch, kernel, precision, case)
+    torch.set_float32_matmul_precision("highest")
+    table["auto"] = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        _choose(table, dtype)
+    table["measured_on"] = device_name("cuda")
+    with atomic_path(Path(str(ganbench_kernels.__path__[0])) / "tuned" / f"{arch}.json") as path:
+        path.write_text(json.dumps(table, indent=2) + "\n")
+
+
+def _tune_kernel(table: dict[str, Any], arch: str, kernel: str, variant: str, case: Case) -> None:
+    """Replaces a kernel's settings by the fastest ones; the others of its op stay as they are."""
+    # Triton is optional: only a machine that tunes needs it.
+    from triton.runtime.errors import OutOfResources
+
+    settings = table["configs"][kernel]
+    if variant not in settings:
+        return
+    best, best_ms = settings[variant], float("inf")
+    for candidate in _candidates(settings[variant]):
+        if not _compiles_cleanly(kernel, variant, arch, candidate):
+            continue
+        settings[variant] = candidate
+        try:
+            middle = quantiles_ms(runnable(case, case.ours), cold=False)[1]
+        except OutOfResources:
+            continue
+        if middle < best_ms:
+            best, best_ms = candidate, middle
+    settings[variant] = best
+    print(f"{kernel} {variant}: {best_ms:.4f} ms with {best}", flush=True)
+
+
+def _candidates(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every combination of the blocks that a kernel has."""
+    blocks = {name: BLOCKS[name] for name in settings if name in BLOCKS}
+    options: dict[str, Any] = blocks | {"num_warps": WARPS}
+    if "num_stages" in settings:
+        options["num_stages"] = STAGES
+    for values in itertools.product(*options.values()):
+        yield settings | dict(zip(options, values, strict=True))
+
+
+def _compiles_cleanly(kernel: str, variant: str, arch: str, settings: dict[str, Any]) -> bool:
+    """Whether every build of a kernel does without spills and fits."""
+    from ganbench_kernels import aot
+
+    for build in aot.builds():
+        if (build.kernel.__name__, build.variant) == (kernel, variant):
+            found = aot.compile_build(build, arch, settings)
+            if found.spills or found.shared > aot.SHARED_LIMITS[arch]:
+                return False
+    return True
+
+
+def _choose(table: dict[str, Any], dtype: torch.dtype) -> None:
+    """Fills `auto`: for each op and size, the implementation that was fastest."""
+    for scale in SIZES:
+        for case in cases("cuda", dtype, SEEDS, scale, "auto"):
+            rows = table["auto"].setdefault(case.op, {}).setdefault(dtype_name(dtype), [])
+            row = {"up_to": case.size if scale != SIZES[-1] else None, "impl": "reference"}
+            rows.append(row)
+            row["impl"] = _fastest(case, rows)
+
+
+def _fastest(case: Case, rows: list[dict[str, Any]]) -> str:
+    """Times a call under each implementation, by making it the only choice of `auto`."""
+    before = rows[:]
+    timed: dict[str, float] = {}
+    for impl in ("reference", "triton", *MORE_IMPLS.get(case.op, ())):
+        rows[:] = [{"up_to": None, "impl": impl}]
+        middle = quantiles_ms(runnable(case, case.ours), cold=False)[1]
+        timed[impl] = middle * (1 if impl == "reference" else GAIN)
+    rows[:] = before
+    print(f"{case.op} {case.size}: {timed}", flush=True)
+    return min(timed, key=timed.__getitem__)

@@ -1,0 +1,75 @@
+"""What can be shown of the GPU benchmark without a GPU: errors, table and figure, candidates."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganbench.bench import aot, gpu_check, kernels, tune
+from ganbench.errors import GanbenchError
+
+ROW = {
+    "op": "maxout", "impl": "triton", "precision": "float32", "scale": 1, "seeds": 10,
+    "launch": "launched", "cache": "warm", "p20_ms": 1.0, "p50_ms": 2.0, "p80_ms": 3.0,
+    "of_limit": 0.5, "device": "a GPU",
+}  # fmt: skip
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_nothing_is_measured(tmp_path: Path) -> None:
+    with pytest.raises(GanbenchError, match=r"bench run: device: needs a GPU, got none; run it"):
+        kernels.main(tmp_path)
+    with pytest.raises(GanbenchError, match=r"bench tune: device: needs a GPU, got none; run it"):
+        tune.main()
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_become_a_table_and_a_figure(tmp_path: Path) -> None:
+    rows = [ROW, ROW | {"impl": "eager", "p50_ms": 4.0}]
+    (tmp_path / "kernels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    kernels.summarise(tmp_path)
+    assert "| maxout | eager  |" in (tmp_path / "kernels.md").read_text()
+    assert "a GPU" in (tmp_path / "kernels.svg").read_text()
+
+
+def test_missing_packages_are_said_and_the_rows_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kernels, "find_spec", lambda name: None if name == "pandas" else name)
+    kernels.summarise(tmp_path)
+    assert "no table or figure without pandas; kernels.jsonl has all" in capsys.readouterr().out
+
+
+def test_candidates_vary_only_what_a_kernel_has() -> None:
+    settings = {"PRECISION": "tf32x3", "BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_D": 32,
+                "num_warps": 8, "num_stages": 2}  # fmt: skip
+    found = list(tune._candidates(settings))
+    assert len(found) == 2 * 3 * 2 * 2 * 3
+    assert all(candidate.keys() == settings.keys() for candidate in found)
+    assert {candidate["PRECISION"] for candidate in found} == {"tf32x3"}
+
+
+def test_budget_table_has_a_row_for_each_build() -> None:
+    measured = {"sm_80": {"k/float32": {"registers": 8, "spills": 0, "shared": 16}}}
+    assert "| k/float32 |                 8 |" in aot.budget_table(measured)
+
+
+def test_compiling_needs_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aot, "has_triton", lambda: False)
+    with pytest.raises(GanbenchError, match=r"bench aot: triton: is not installed or TRITON_INT"):
+        aot.main()
+
+
+def test_gpu_check_stops_at_the_first_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+
+    class Finished:
+        returncode = 5
+
+    monkeypatch.setattr(
+        gpu_check.subprocess, "run", lambda step, **_: steps.append(step) or Finished
+    )
+    assert gpu_check.main("out") == 5
+    assert len(steps) == 1
+    assert "test_on_gpu.py" in steps[0][3]

@@ -1,0 +1,190 @@
+"""The kernels on a real GPU: dtypes, precisions, determinism, graphs. See `make gpu-check`."""
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+import ganbench_kernels as kernels
+from ganbench_kernels.affine_maxout import op as maxout_op
+from ganbench_kernels.reference import DROPPED, Objective
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: make gpu-check"),
+]
+
+PRECISIONS = {
+    "float32": (torch.float32, "highest"),
+    "tf32": (torch.float32, "high"),
+    "bfloat16": (torch.bfloat16, "highest"),
+}
+# Seeds, rows, inputs, units, pieces: small and odd, the paper's, ten times larger.
+MAXOUT_SHAPES = {
+    "small": (2, 63, 100, 24, 3),
+    "odd": (1, 100, 1271, 17, 5),
+    "paper": (10, 100, 784, 240, 5),
+    "large": (10, 1000, 784, 240, 5),
+}
+# Against float64, an op may err twice as much as eager torch does in its own precision.
+FACTOR, FLOOR = 2.0, 1e-5
+# Sums of float32 terms in another order.
+ELEMENTS = {"rtol": 1e-5, "atol": 1e-5}
+COARSE = {"rtol": 2e-2, "atol": 2e-2}
+
+
+@pytest.fixture(params=PRECISIONS)
+def precision(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(PRECISIONS[request.param][1])
+    yield request.param
+    torch.set_float32_matmul_precision(before)
+
+
+def randn(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(*shape, generator=generator).to("cuda", dtype)
+
+
+def tolerance(dtype: torch.dtype) -> dict[str, float]:
+    return COARSE if dtype == torch.bfloat16 else ELEMENTS
+
+
+def maxout_case(name: str, dtype: torch.dtype) -> tuple[Any, ...]:
+    s, n, d, u, p = MAXOUT_SHAPES[name]
+    inputs = randn(s, n, d), randn(s, p, u, d) / d**0.5, randn(s, p, u)
+    seed, offset = torch.arange(s, device="cuda"), torch.tensor(3, device="cuda")
+    return *(tensor.to(dtype) for tensor in inputs), 0.5, seed, offset
+
+
+@pytest.mark.parametrize("impl", ["triton", "triton_epilogue"])
+@pytest.mark.parametrize("name", MAXOUT_SHAPES)
+def test_maxout_errs_no_more_than_twice_eager(name: str, impl: str, precision: str) -> None:
+    dtype = PRECISIONS[precision][0]
+    case = maxout_case(name, dtype)
+    wide = (*(tensor.double() for tensor in case[:3]), *case[3:])
+    exact = maxout_op._forward(*wide, "reference")[0]
+    eager, eager_which = maxout_op._forward(*case, "reference")
+    out, which = maxout_op._forward(*case, impl)
+    allowed = FACTOR * (eager.double() - exact).abs().max() + FLOOR
+    assert (out.double() - exact).abs().max() <= allowed
+    assert torch.equal(which == DROPPED, eager_which == DROPPED)
+
+
+@pytest.mark.parametrize("impl", ["triton", "triton_epilogue"])
+@pytest.mark.parametrize("name", MAXOUT_SHAPES)
+def test_maxout_gradients_err_no_more_than_twice_eager(
+    name: str, impl: str, precision: str
+) -> None:
+    x, weight, bias, *mask = maxout_case(name, PRECISIONS[precision][0])
+    out, which = maxout_op._forward(x, weight, bias, *mask, "reference")
+    grad = torch.randn_like(out)
+    row_weight = randn(*x.shape[:2], dtype=x.dtype)
+    tensors = grad, x, weight
+    rest = which, row_weight, 0.5, True, True
+    wide = [tensor.double() for tensor in tensors]
+    exact = maxout_op._backward(*wide, which, row_weight.double(), *rest[2:], "reference")
+    eager = maxout_op._backward(*tensors, *rest, "reference")
+    found = maxout_op._backward(*tensors, *rest, impl)
+    for gradient, other, truth in zip(found, eager, exact, strict=True):
+        size = truth.abs().max()
+        allowed = FACTOR * (other.double() - truth).abs().max() + FLOOR * size
+        assert (gradient.double() - truth).abs().max() <= allowed
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("keep", [0.5, 0.8])
+@pytest.mark.parametrize("size", [1, 1271, 156_800], ids=["one", "small", "paper"])
+def test_dropout_masks_equal_the_cpus(size: int, keep: float, dtype: torch.dtype) -> None:
+    seeds, offset = torch.tensor([2**40, -3]), torch.tensor(2**33)
+    x = torch.ones(2, size).to(dtype)
+    on_gpu = kernels.dropout(x.cuda(), keep, seeds.cuda(), offset.cuda(), impl="triton")
+    assert torch.equal(on_gpu.cpu() == 0, kernels.dropout(x, keep, seeds, offset) == 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(2, 4, 9, 7), (100, 64, 33, 33)], ids=["small", "paper"])
+def test_pooling(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    x = randn(*shape, dtype=dtype).requires_grad_()
+    outs = [kernels.maxout_pool2d(x, 2, 4, 2, impl=impl) for impl in ("triton", "reference")]
+    assert torch.equal(*outs)
+    grad = torch.randn_like(outs[0])
+    gradients = [torch.autograd.grad(out, x, grad)[0] for out in outs]
+    torch.testing.assert_close(*gradients, **tolerance(dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("n", [100, 1271, 1_000_000], ids=["paper", "small", "two_launches"])
+@pytest.mark.parametrize("objective", get_args(Objective))
+def test_losses(objective: Objective, n: int, dtype: torch.dtype) -> None:
+    logits = [(10 * randn(2, n)).to(dtype).requires_grad_() for _ in "rf"]
+    results = []
+    for impl in ("triton", "reference"):
+        d, g = kernels.adversarial_loss(*logits, objective, impl=impl)
+        results.append((d, g, *torch.autograd.grad((d + 2 * g).sum(), logits)))
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, **tolerance(dtype))
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "d"), [(70, 300, 63), (1000, 10_000, 784)], ids=["small", "paper"]
+)
+def test_parzen_is_as_near_as_stated(m: int, n: int, d: int) -> None:
+    points, centers = randn(m, d).sigmoid(), randn(n, d).sigmoid()
+    sigmas = torch.logspace(-1, 0, 10, device="cuda")
+    found = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
+    wide = [tensor.double() for tensor in (points, centers, sigmas)]
+    error = found.double() - kernels.parzen_log_likelihood(*wide, impl="reference")
+    # kernels/README.md, nats.
+    assert error.abs().max() < 0.02
+    assert error.mean(1).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_optimiser_small(dtype: torch.dtype) -> None:
+    shapes, bounds = ((3, 1271), (2, 5, 4, 63), (2, 5, 4)), [1.9, 1.0, None]
+    rates = torch.tensor(0.1, device="cuda"), torch.tensor(0.7, device="cuda")
+    results = []
+    for impl in ("triton", "reference"):
+        lists = [[scale * randn(*shape, dtype=dtype) for shape in shapes] for scale in (1, 2, 3)]
+        kernels.sgd_momentum_max_norm_(*lists, *rates, bounds, impl=impl)
+        results.append(lists[0] + lists[1])
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, **tolerance(dtype))
+
+
+@pytest.mark.parametrize("impl", ["triton", "triton_epilogue"])
+def test_two_runs_give_equal_bits(impl: str, precision: str) -> None:
+    case = maxout_case("paper", PRECISIONS[precision][0])
+    runs = []
+    for _ in range(2):
+        out, which = maxout_op._forward(*case, impl)
+        gradients = maxout_op._backward(out, case[0], case[1], which, None, 0.5, True, True, impl)
+        losses = kernels.adversarial_loss(out[..., 0], out[..., 1], "minimax", impl="triton")
+        runs.append((out, *gradients, *losses))
+    assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))
+
+
+def test_a_graph_draws_a_new_mask_from_its_offset() -> None:
+    x, seed = torch.ones(2, 1000, device="cuda"), torch.arange(2, device="cuda")
+    offset = torch.zeros((), dtype=torch.int64, device="cuda")
+    kernels.dropout(x, 0.5, seed, offset, impl="triton")
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        out = kernels.dropout(x, 0.5, seed, offset, impl="triton")
+        offset.add_(1)
+    masks = []
+    for _ in range(2):
+        graph.replay()
+        masks.append(out.clone())
+    assert not torch.equal(*masks)
+    zero = torch.zeros((), dtype=torch.int64, device="cuda")
+    assert torch.equal(masks[0], kernels.dropout(x, 0.5, seed, zero, impl="triton"))
+
+
+def test_compiled_code_takes_the_kernels() -> None:
+    case = maxout_case("paper", torch.float32)[:3]
+    compiled = torch.compile(lambda *t: kernels.maxout(*t, impl="triton"), fullgraph=True)
+    torch.testing.assert_close(compiled(*case), kernels.maxout(*case, impl="triton"))
