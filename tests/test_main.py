@@ -1,0 +1,365 @@
+"""The command line: exit codes, messages, what is written and what is not, kills and resumption."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import typer
+import yaml
+
+from ganbench.__main__ import app, main
+from ganbench.records import read_record
+
+DIGITS = Path(__file__).parent.parent / "configs" / "experiments" / "digits.yaml"
+HELP_CPU_S = 0.5  # the house's limit; importing torch alone takes more
+PATIENCE_S = 300  # for a run to reach a point; only a hang takes so long
+COMMANDS = typer.main.get_command(app).commands
+# Two phases of two epochs of 120 updates, the second from update 241 on.
+LONG = {
+    "extends": str(DIGITS),
+    "title": "tiny",
+    "generator": {
+        "layers": [
+            {"kind": "linear", "units": 9, "activation": "relu", "irange": 0.2},
+            {"kind": "linear", "units": 64, "activation": "sigmoid", "irange": 0.2},
+        ]
+    },
+    "discriminator": {
+        "layers": [
+            {"kind": "maxout", "units": 8, "pieces": 2, "irange": 0.05},
+            {"kind": "linear", "units": 1, "irange": 0.05},
+        ]
+    },
+    "training": {
+        "batch_size": 10,
+        "phases": [
+            {"epochs": 2},
+            {"epochs": 2, "generator_front": [{"kind": "linear", "units": 100, "irange": 0.1}]},
+        ],
+    },
+    "evaluation": {"monitor_every": 1000},
+}
+RESULTS = ("history.csv", "generator_last.safetensors", "generator_best_validation.safetensors")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Callable[..., Path]:
+    """Writes an experiment file; keywords change the training."""
+
+    def write(dataset: str = "digits", **training: object) -> Path:
+        path = tmp_path / "tiny.yaml"
+        settings = LONG | {"dataset": dataset, "training": LONG["training"] | training}
+        path.write_text(yaml.safe_dump(settings))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def ganbench(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., SimpleNamespace]:
+    """Runs the command line in this process."""
+    monkeypatch.setenv("GANBENCH_DATA", str(tmp_path / "data"))
+    for name in ("GANBENCH_SUITE", "GANBENCH_DEVICE", "GANBENCH_CHECKPOINT_SECONDS"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: object) -> SimpleNamespace:
+        monkeypatch.setattr(sys, "argv", ["ganbench", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        shown = capsys.readouterr()
+        return SimpleNamespace(code=end.value.code or 0, out=shown.out, err=shown.err)
+
+    return run
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    """Starts the command line in a process of its own, on the CPU."""
+    environment = os.environ | {"GANBENCH_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "ganbench", *map(str, arguments)],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> SimpleNamespace:
+    out, err = process.communicate(timeout=PATIENCE_S)
+    return SimpleNamespace(code=process.returncode, out=out, err=err)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_help_is_quick() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = end(start("--help"))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert found.code == 0
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < HELP_CPU_S
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["train", "--help"], ["fetch"]],
+    ids=" ".join,
+)
+def test_what_needs_no_torch_does_not_import_it(
+    config: Callable[..., Path], tmp_path: Path, arguments: list[str]
+) -> None:
+    if "--help" not in arguments:
+        paths = ("--config", config("tfd"), "--out", tmp_path / "out.json", "--data-dir", tmp_path)
+        arguments = [*arguments, "--in-workflow", *map(str, paths)]
+    code = (
+        "import sys\n"
+        "from ganbench.__main__ import main\n"
+        f"sys.argv = ['ganbench', *{arguments!r}]\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_every_verb_and_option_is_described() -> None:
+    assert {"fetch", "train", "sample", "evaluate", "report", "doctor"} <= COMMANDS.keys()
+    for name, command in COMMANDS.items():
+        assert command.help, name
+        for option in command.params:
+            described = getattr(option, "help", None)
+            assert described, f"{name} {option.name}"
+
+
+@pytest.mark.parametrize("verb", ["fetch", "train", "sample", "evaluate", "report"])
+def test_the_workflows_verbs_share_their_options(verb: str) -> None:
+    options = {name for option in COMMANDS[verb].params for name in option.opts}
+    assert {"--config", "--out", "--dry-run"} <= options
+    if verb not in ("fetch", "report"):
+        assert {"--seeds", "--device", "--impl", "--suite", "--data-dir"} <= options
+
+
+@pytest.mark.parametrize(
+    ("verb", "what"),
+    [
+        (["fetch"], "would fetch the data of {config} into {data} and write {out}"),
+        (["train"], "would train {config} seed 0 and write {out}"),
+        (["sample"], "would sample {config} seed 0 and write {out}"),
+        (["evaluate"], "would evaluate {config} seed 0 and write {out}"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(
+    ganbench: Callable[..., SimpleNamespace],
+    config: Callable[..., Path],
+    tmp_path: Path,
+    verb: list[str],
+    what: str,
+) -> None:
+    path, out = config(), tmp_path / "results" / "out.json"
+    found = ganbench(*verb, "--config", path, "--out", out, "--dry-run")
+    assert (found.code, found.err) == (0, "")
+    assert found.out == what.format(config=path, out=out, data=tmp_path / "data") + "\n"
+    assert files(tmp_path) == {"tiny.yaml"}
+
+
+def test_several_seeds_have_a_path_each_and_existing_ones_are_kept(
+    ganbench: Callable[..., SimpleNamespace], config: Callable[..., Path], tmp_path: Path
+) -> None:
+    kept = tmp_path / "seed_1" / "train.json"
+    kept.parent.mkdir()
+    kept.write_text("kept")
+    path = config(batch_size=600, phases=[{"epochs": 1}])
+    out = tmp_path / "seed_{seed}" / "train.json"
+    arguments = ("--config", path, "--out", out, "--suite", "mine", "--device", "cpu")
+    found = ganbench("train", *arguments, "--seeds", "1,0,2", "--dry-run")
+    assert found.out.splitlines() == [
+        f"{kept}: exists; delete it to run again",
+        f"would train {path} seed 0 and write {tmp_path}/seed_0/train.json",
+        f"would train {path} seed 2 and write {tmp_path}/seed_2/train.json",
+    ]
+    before = time.time()
+    found = ganbench("train", *arguments, "--seeds", "1,0,2")
+    took = time.time() - before
+    assert found.code == 0
+    assert kept.read_text() == "kept"
+    records = [read_record(tmp_path / f"seed_{seed}" / "train.json") for seed in (0, 2)]
+    assert [(record.seed, record.suite, record.status) for record in records] == [
+        (0, "mine", "ok"),
+        (2, "mine", "ok"),
+    ]
+    # Each seed's time is its own.
+    assert sum(record.provenance.wall_time_s for record in records) <= took
+    first, second = ((tmp_path / f"seed_{seed}" / RESULTS[1]).read_bytes() for seed in (0, 2))
+    assert first != second
+
+
+@pytest.mark.parametrize("seeds", ["", "x", "0,,1", "-1", "0,0", "1.5"])
+def test_wrong_seeds_are_the_users_mistake(
+    ganbench: Callable[..., SimpleNamespace],
+    config: Callable[..., Path],
+    tmp_path: Path,
+    seeds: str,
+) -> None:
+    out = tmp_path / "{seed}.json"
+    found = ganbench("train", "--config", config(), "--out", out, f"--seeds={seeds}")
+    message = f"--seeds: got {seeds!r}; give different whole numbers from 0 on, as in 0,1,2\n"
+    assert (found.code, found.err) == (2, message)
+
+
+def test_several_seeds_in_one_file_are_the_users_mistake(
+    ganbench: Callable[..., SimpleNamespace], config: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "train.json"
+    found = ganbench("train", "--config", config(), "--out", out, "--seeds", "0,1")
+    message = f"--out: got {out} for several seeds; put '{{seed}}' into the path\n"
+    assert (found.code, found.err) == (2, message)
+
+
+@pytest.mark.parametrize("verb", ["train", "sample", "evaluate"])
+def test_a_setting_that_does_not_fit_is_the_users_mistake(
+    ganbench: Callable[..., SimpleNamespace],
+    config: Callable[..., Path],
+    tmp_path: Path,
+    verb: str,
+) -> None:
+    path = config(momentum=0.5)
+    found = ganbench(verb, "--config", path, "--out", tmp_path / "out.json")
+    assert found.code == 2
+    message = f"{path}: training: unknown key 'momentum'; did you mean 'momentum_final'?\n"
+    assert found.err.replace("momentum_initial", "momentum_final") == message
+
+
+def test_stages_follow_each_other_beside_one_another(
+    ganbench: Callable[..., SimpleNamespace], config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """What one verb writes the next one finds; a tampered companion is the user's mistake."""
+    folder = tmp_path / "seed_0"
+    path = config(batch_size=600, phases=[{"epochs": 1}])
+    common = ("--config", path, "--device", "cpu")
+    found = ganbench("sample", *common, "--out", folder / "sample.json")
+    assert found.code == 2
+    assert found.err.startswith(f"{folder}/train.json: cannot be read (No such file")
+    for verb in ("train", "sample", "evaluate"):
+        found = ganbench(verb, *common, "--out", folder / f"{verb}.json")
+        assert (found.code, found.err) == (0, "")
+    score = read_record(folder / "evaluate.json").metrics[0]
+    assert (score.name, score.labels["n_centers"]) == ("log_likelihood", 10_000)
+    (folder / "evaluate.json").unlink()
+    (folder / "samples_last.npy").write_bytes(b"other samples")
+    found = ganbench("evaluate", *common, "--out", folder / "evaluate.json")
+    assert found.code == 2
+    assert found.err.startswith(f"{folder}/samples_last.npy: is not the file that sample.json desc")
+    assert found.err.count("\n") == 1
+
+
+def test_calibration_has_no_seed(
+    ganbench: Callable[..., SimpleNamespace], config: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "calibration.json"
+    arguments = ("evaluate", "--calibration", "--config", config(), "--out", out)
+    assert ganbench(*arguments, "--device", "cpu").code == 0
+    record = read_record(out)
+    assert (record.stage, record.seed, record.suite) == ("calibrate", None, "by_hand")
+    assert record.metrics[0].labels["checkpoint"] == "training_images"
+
+
+def test_missing_data_is_3_by_hand_and_0_in_the_workflow(
+    config: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "tfd.json"
+    arguments = ("fetch", "--config", config("tfd"), "--out", out, "--data-dir", tmp_path / "data")
+    found = end(start(*arguments))
+    assert found.code == 3
+    assert found.err.startswith(f"{tmp_path}/data/tfd/TFD_48x48.mat: is missing and cannot be down")
+    assert found.err.count("\n") == 1
+    assert not out.exists()
+    found = end(start(*arguments, "--in-workflow"))
+    assert (found.code, found.err) == (0, "")
+    assert json.loads(out.read_text())["status"] == "data_not_available"
+
+
+def test_a_wrong_file_is_2(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    found = end(start("fetch", "--config", path, "--out", tmp_path / "out.json"))
+    assert found.code == 2
+    assert found.err == (
+        f"{path}: cannot be read (No such file or directory); give the path of a YAML file\n"
+    )
+
+
+def test_divergence_is_4_and_recorded(config: Callable[..., Path], tmp_path: Path) -> None:
+    out = tmp_path / "seed_0" / "train.json"
+    path = config(learning_rate=1.0e30, phases=[{"epochs": 1}])
+    found = end(start("train", "--config", path, "--out", out, "--checkpoint-seconds", "0"))
+    assert found.code == 4
+    assert found.err.startswith("epoch 1: discriminator_loss, ")
+    assert found.err.endswith("not finite; lower training: learning_rate, or run another seed\n")
+    assert found.err.count("\n") == 1
+    assert read_record(out).status == "diverged"
+    assert files(tmp_path / "seed_0") == {"train.json"}
+
+
+def newest_checkpoint(folder: Path) -> int:
+    """The number of updates that the newest whole checkpoint has seen."""
+    return max(
+        (int(path.name[:9]) for path in folder.glob("checkpoints/*/*-*.safetensors")), default=-1
+    )
+
+
+def stopped(
+    process: subprocess.Popen[str], folder: Path, updates: int, how: int
+) -> SimpleNamespace:
+    """Sends a signal as soon as a checkpoint after so many updates is there."""
+    limit = time.monotonic() + PATIENCE_S
+    while newest_checkpoint(folder) < updates and process.poll() is None:
+        if time.monotonic() > limit:
+            how = signal.SIGKILL
+            break
+        time.sleep(0.005)
+    process.send_signal(how)
+    return end(process)
+
+
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(
+    ganbench: Callable[..., SimpleNamespace], config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Killed in either phase, stopped between; weights and history are equal byte for byte."""
+    path = config()
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    common = ("train", "--config", path, "--checkpoint-seconds", "0", "--device", "cpu")
+    found = ganbench(*common, "--out", whole / "train.json")
+    assert (found.code, found.err) == (0, "")
+    reached = -1
+    for updates, how, code in (
+        (20, signal.SIGKILL, -9),
+        (120, signal.SIGTERM, 143),
+        (241, signal.SIGKILL, -9),
+    ):
+        found = stopped(start(*common, "--out", pieces / "train.json"), pieces, updates, how)
+        assert found.code == code
+        assert ("resuming after update " in found.out) == (reached >= 0)
+        reached = newest_checkpoint(pieces)
+        assert updates <= reached < 480
+        if how == signal.SIGTERM:
+            message = f"stopped by signal 15 after update {reached}; run the same command again"
+            assert found.err == f"{message} to go on\n"
+        assert not (pieces / "train.json").exists()
+    found = ganbench(*common, "--out", pieces / "train.json")
+    assert (found.code, found.err) == (0, "")
+    assert f"resuming after update {reached} " in found.out
+    for name in RESULTS:
+        assert (pieces / name).read_bytes() == (whole / name).read_bytes(), name
+    assert files(pieces) == files(whole) == {"train.json", *RESULTS}
