@@ -30,7 +30,8 @@ def settings() -> dict[str, Any]:
                     "kind": "linear",
                     "units": 64,
                     "activation": "sigmoid",
-                    "irange": 0.2,
+                    # Samples differ from each other from the start.
+                    "irange": 2.0,
                     "bias": "marginals",
                 },
             ]

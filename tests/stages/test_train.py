@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from ganbench.data.datasets import load, split_digests
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
+from ganbench.evaluation import parzen
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, read_record
 from ganbench.stages import train as stage
@@ -50,7 +51,7 @@ def value_of(record: Record, name: str, **labels: str) -> Metric:
 
 
 def test_a_run_leaves_its_record_history_and_generators(project: Project) -> None:
-    record = run(project)
+    record = run(project, checkpoint_seconds=0)
     folder = project.folder / "seed_0"
     assert read_record(folder / "train.json") == record
     assert (record.stage, record.status, record.seed) == ("train", "ok", 0)
@@ -80,6 +81,27 @@ def test_the_record_agrees_with_the_history(project: Project) -> None:
         path = project.folder / "seed_0" / f"generator_{checkpoint}.safetensors"
         with safetensors.safe_open(path, framework="pt") as file:
             assert file.metadata() == {"epoch": str(metric.labels["epoch"])}
+
+
+def test_the_best_generator_is_that_of_the_best_epoch(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run whose third of four epochs is the best, beside one that ends there."""
+    values = iter([-1.0, -2.0, -3.0, -4.0, -1.0, -2.0, -3.0])
+    monkeypatch.setattr(
+        parzen, "choose_bandwidth", lambda *_: parzen.Bandwidth(0.1, [next(values)], False)
+    )
+    record = run(project)
+    best = value_of(record, "validation_log_likelihood", checkpoint="best_validation")
+    assert (best.value, best.labels["epoch"]) == (-3.0, 3)
+    folder = project.folder / "seed_0"
+    found = load_file(folder / "generator_best_validation.safetensors")
+    (folder / "train.json").unlink()
+    project.settings["training"]["phases"][1]["epochs"] = 1
+    project.write()
+    run(project)
+    expected = load_file(folder / "generator_last.safetensors")
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_a_generator_has_the_layers_of_its_last_phase(project: Project) -> None:
