@@ -13,7 +13,7 @@ BLUE, ORANGE, GREEN, RED = PALETTE[0], PALETTE[1], PALETTE[2], PALETTE[3]
 LOG_4 = float(np.log(4))
 FLOOR = 1e-17  # where an error of exactly 0 is drawn
 STICKY = 1  # the descent that is drawn: it starts at the data's smaller mode
-PHASES = ("in step", "D frozen early", "in step again", "D frozen late")
+PHASES = ("in step", "D frozen", "in step again")
 SERIES = {
     0: "diversity: mean distance, data = 1",
     1: "modes covered, of 8",
@@ -27,15 +27,18 @@ HANDICAPS = {"dropout": "dropout", "small": "one unit a layer", "few": "few samp
 def identities_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:
     """Returns C(G) of two normals against their distance, and the error of every pair."""
     figure = new_figure(title, footer, height=5.0)
-    above, below = figure.subfigures(2, 1, height_ratios=[2, 3])
-    _best_values(above.subplots(), arrays)
-    axes = below.subplots()
+    halves = np.asarray(figure.subfigures(2, 1, height_ratios=[2, 3]))
+    _best_values(halves[0].subplots(), arrays)
+    axes = halves[1].subplots()
     frame = pd.DataFrame([m.labels | {"name": m.name, "value": m.value} for m in record.metrics])
     sides = frame.dropna(subset="pair").pivot_table(
         index=["dimension", "pair", "means"], columns="name", values="value", sort=False
     )
     errors = (sides["best_value"] - sides["divergence_side"]).abs().clip(lower=FLOOR)
-    labels = [f"{pair} ({dimension:.0f}-D; {means})" for dimension, pair, means in errors.index]
+    labels = [
+        f"{pair} ({dimension:.0f}-D; {means})"
+        for dimension, pair, means in errors.index.to_frame().itertuples(index=False)
+    ]
     axes.plot(errors, range(len(errors)), "o", ms=3, color=BLUE)
     axes.set_yticks(range(len(errors)), labels, fontsize=5)
     axes.set(xscale="log", xlabel="difference (nats), at least 1e-17")
@@ -179,9 +182,9 @@ def saturation_figure(record: Record, arrays: Arrays, title: str, footer: str) -
 def helvetica_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:  # noqa: ARG001
     """Returns samples after each phase, and what happens to them in between."""
     figure = new_figure(title, footer, height=5.4)
-    grid = figure.add_gridspec(3, 4, height_ratios=[1.5, 1, 1])
+    grid = figure.add_gridspec(3, 6, height_ratios=[1.7, 1, 1])
     for column, phase in enumerate(PHASES):
-        axes = figure.add_subplot(grid[0, column])
+        axes = figure.add_subplot(grid[0, 2 * column : 2 * column + 2])
         made = arrays[f"{phase.replace(' ', '_')}_samples"][0]
         axes.plot(*arrays["real"].T, ".", ms=1, color="0.8")
         axes.plot(*made.T, ".", ms=1.5, color=BLUE, alpha=0.5)
@@ -189,11 +192,12 @@ def helvetica_figure(record: Record, arrays: Arrays, title: str, footer: str) ->
         axes.set_title(phase, loc="left")
     times, history = arrays["times"], arrays["history"]
     for index, (column, name) in enumerate(SERIES.items()):
-        axes = figure.add_subplot(grid[1 + index // 2, 2 * (index % 2) : 2 * (index % 2) + 2])
+        axes = figure.add_subplot(grid[1 + index // 2, 3 * (index % 2) : 3 * (index % 2) + 3])
         axes.plot(times, history[:, :, column], color=BLUE, lw=0.7)
-        for end, frozen in zip(arrays["phase_ends"][:3], (True, False, True), strict=True):
-            axes.axvline(end, color=RED if frozen else GREEN, ls="--", lw=0.8)
+        frozen, again, _ = arrays["phase_ends"]
+        axes.axvline(frozen, color=RED, ls="--", lw=0.8)
+        axes.axvline(again, color=GREEN, ls="--", lw=0.8)
         axes.set_title(name, loc="left")
         if index >= 2:
-            axes.set_xlabel("updates of G (dashed: D frozen, red, or kept in step, green)")
+            axes.set_xlabel("updates of G")
     return figure

@@ -111,7 +111,10 @@ def scores_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Fi
             axes.plot(setting[name], row, "|", ms=7, color=BLUE)
         axes.set_title(label, loc="left")
         axes.grid(axis="y", lw=0.3)
-    names = rows["setting"].str.replace("alternating", "alt.").str.replace("simultaneous", "sim.")
+    names = [
+        name.replace("alternating", "alt.").replace("simultaneous", "sim.")
+        for name in rows["setting"]
+    ]
     panels[0].set_yticks(range(len(rows)), names, fontsize=6)
     panels[0].invert_yaxis()
     return figure

@@ -58,8 +58,8 @@ def statements(records: Sequence[tuple[str, Record]]) -> tuple[PrintedTable, str
     rows = [_statement(title, metric) for title, record in records for metric in _claims(record)]
     cells = [
         (
-            row["statement"],
-            f"{row['measured']:.4g} {_unit(row['unit'])}".strip(),
+            str(row["statement"]),
+            f"{row['measured']:.4g} {row['unit']}".removesuffix(" 1"),
             f"{row['relation']} {row['bound']:.4g}",
             "yes" if row["holds"] else "NO",
         )
@@ -89,10 +89,6 @@ def _statement(title: str, metric: Metric) -> dict[str, str | float | bool]:
     }
 
 
-def _unit(unit: str) -> str:
-    return "" if unit == "1" else unit
-
-
 def scores(record: Record) -> pd.DataFrame:
     """Returns one row per setting and seed of an objectives experiment, settings in their order."""
     settings = [_name(setting) for setting in record.config["study"]["settings"]]
@@ -111,12 +107,10 @@ def _name(setting: dict[str, str | int]) -> str:
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """Returns means and simultaneous intervals of each setting, then differences from the first.
 
-    Differences are paired: a seed gives every setting the same first weights, data and noise.
+    Differences are paired: a seed gives every setting the same first weights and data.
     """
     settings = list(frame["setting"].cat.categories)
-    rows = []
-    for setting in settings:
-        rows.append(_row(frame, setting, None, len(settings)))
+    rows = [_row(frame, setting, None, len(settings)) for setting in settings]
     rows += [_row(frame, setting, settings[0], len(settings) - 1) for setting in settings[1:]]
     return pd.DataFrame(rows)
 
@@ -130,7 +124,7 @@ def _row(
         "minus": baseline or "",
         "learning_rate": own["learning_rate"].iloc[0],
         "seeds": len(own),
-        "diverged": int(own["diverged"].sum()),
+        "diverged": int(own["diverged"].to_numpy().sum()),
     }
     for name in SCORES:
         values = own[name]

@@ -123,7 +123,7 @@ class Helvetica(Frozen):
     objective: Literal["non_saturating", "minimax"] = Field(description="The players' losses.")
     learning_rate: PositiveFloat = Field(description="Of both players.")
     warm_steps: PositiveInt = Field(description="Updates of both players, in step.")
-    frozen_steps: PositiveInt = Field(description="Then of G alone, and again at the end.")
+    frozen_steps: PositiveInt = Field(description="Then of G alone.")
     recovery_steps: PositiveInt = Field(description="Then of both again.")
     measure_every: PositiveInt = Field(description="Updates between measurements.")
     samples: PositiveInt = Field(description="Of each run, when it is measured.")

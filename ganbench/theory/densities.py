@@ -199,7 +199,7 @@ class Mixture:
         """Returns the log-density in nats, -inf outside the support."""
         logs = [part.log_pdf(x) for part in self.components]
         weights = np.reshape(self.weights, (-1, *([1] * np.ndim(x))))
-        return special.logsumexp(np.stack(logs), axis=0, b=weights)
+        return np.asarray(special.logsumexp(np.stack(logs), axis=0, b=weights))
 
     def sample(self, count: int, rng: np.random.Generator) -> Float[np.ndarray, "count"]:
         """Draws independent points."""

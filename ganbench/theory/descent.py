@@ -44,8 +44,8 @@ STUCK = 0.1  # nats above the best of the family: far more than any numerical er
 class Trajectory:
     """C(G) in nats before each update, and the densities on the way."""
 
-    best_values: Float[np.ndarray, "steps+1"]
-    densities: Float[np.ndarray, "steps+1 cells"]
+    best_values: Float[np.ndarray, "times"]
+    densities: Float[np.ndarray, "times cells"]
 
 
 def study(settings: Descent, seeds: Sequence[int], device: str) -> Findings:  # noqa: ARG001
@@ -150,9 +150,8 @@ def _in_a_parameter(found: Findings, settings: Descent) -> None:
         for _ in range(settings.parametric_steps):
             path.append(path[-1] - settings.parametric_step * parametric_slope(path[-1]))
         paths.append(path)
-        labels = {"start": start}
-        found.measure("parametric_final_mean", path[-1], "1", **labels)
-        found.measure("parametric_final", parametric_best_value(path[-1]), **labels)
+        found.measure("parametric_final_mean", path[-1], "1", start=start)
+        found.measure("parametric_final", parametric_best_value(path[-1]), "nats", start=start)
     family = np.array([parametric_best_value(mean) for mean in MEANS])
     ends = np.array([parametric_best_value(path[-1]) for path in paths])
     found.arrays |= {"means": MEANS, "mean_best_value": family, "mean_paths": np.array(paths)}

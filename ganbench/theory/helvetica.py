@@ -13,7 +13,7 @@ from ganbench.theory.findings import Findings
 from ganbench.theory.objectives import duel, reference, samples
 from ganbench.theory.targets import target
 
-PHASES = ("in step", "D frozen early", "in step again", "D frozen late")
+PHASES = ("in step", "D frozen", "in step again")
 QUANTITIES = ("diversity", "modes", "good_share", "value", "fooled")
 UNITS = {"diversity": "1", "modes": "modes", "good_share": "1", "value": "nats", "fooled": "1"}
 COLLAPSED = 0.1  # of the data's mean distance between two points: many z share few x
@@ -53,26 +53,18 @@ class Watch:
 
 
 def study(settings: Helvetica, seeds: Sequence[int], device: str) -> Findings:
-    """Trains in step, then G alone, then in step again, then G alone; keeps the state after each.
-
-    The second freeze meets a D whose every mode is a peak of its own: nothing pulls G away.
-    """
+    """Trains in step, then G alone, then in step again; keeps the state after each phase."""
     runs = [Contestant(settings.objective, seed, settings.learning_rate) for seed in seeds]
     players = duel(settings.game, runs, device)
     watch = Watch(settings, seeds)
     found = Findings()
     time = 0
-    lengths = (
-        settings.warm_steps,
-        settings.frozen_steps,
-        settings.recovery_steps,
-        settings.frozen_steps,
-    )
+    lengths = (settings.warm_steps, settings.frozen_steps, settings.recovery_steps)
     for phase, steps in zip(PHASES, lengths, strict=True):
         for step in range(steps):
             if (time + step) % settings.measure_every == 0:
                 watch.look(players, time + step)
-            if "frozen" not in phase:
+            if phase != "D frozen":
                 players.discriminator_step()
             players.generator_step()
         time += steps
@@ -128,18 +120,18 @@ def _claim(found: Findings, seeds: int) -> None:
         "helvetica_collapse",
         f"Helvetica: samples' mean distance over the data's after G alone is trained, median of "
         f"{seeds} seeds",
-        float(np.median(ends("diversity", "D frozen early"))),
+        float(np.median(ends("diversity", "D frozen"))),
         COLLAPSED,
         unit="1",
     )
     found.claim_at_most(
         "helvetica_modes",
         f"Helvetica: modes of 8 covered then, most of {seeds} seeds",
-        max(ends("modes", "D frozen early")),
+        max(ends("modes", "D frozen")),
         FEW,
         unit="modes",
     )
-    for phase in ("in step", "in step again", "D frozen late"):
+    for phase in ("in step", "in step again"):
         found.claim_at_least(
             f"helvetica_{phase.replace(' ', '_')}",
             f"Helvetica: samples' mean distance over the data's, {phase}, least of {seeds} seeds",

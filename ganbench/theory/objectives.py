@@ -111,7 +111,7 @@ def _train(players: Duel, setting: Setting, steps: int, watch: "CriticWatch | No
 
 def _tune(found: Findings, settings: Objectives, device: str) -> dict[Objective, float]:
     """Returns each objective's rate of least mean Wasserstein distance, by the paper's updates."""
-    objectives = list(dict.fromkeys(setting.objective for setting in settings.settings))
+    objectives: list[Objective] = list(dict.fromkeys(s.objective for s in settings.settings))
     runs = [
         Contestant(objective, seed, rate)
         for objective in objectives

@@ -1,6 +1,7 @@
 """Gauss-Legendre quadrature on panels, and expectations under a density."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float
@@ -60,5 +61,7 @@ def plane_rule(*densities: Plane, order: int = PLANE_ORDER) -> Rule:
 def both_rules(p: Density | Plane, q: Density | Plane, dimension: int) -> tuple[Rule, Rule]:
     """Returns the working rule for two densities and the finer one that checks it."""
     if dimension == 1:
-        return line_rule(p, q), line_rule(p, q, order=CHECK_ORDER)
-    return plane_rule(p, q), plane_rule(p, q, order=PLANE_CHECK_ORDER)
+        line = cast(Density, p), cast(Density, q)
+        return line_rule(*line), line_rule(*line, order=CHECK_ORDER)
+    plane = cast(Plane, p), cast(Plane, q)
+    return plane_rule(*plane), plane_rule(*plane, order=PLANE_CHECK_ORDER)

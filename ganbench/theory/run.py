@@ -54,7 +54,7 @@ def run(config_path: Path, out: Path, suite: str, device: str, seeds: Sequence[i
     found = STUDIES[experiment.study.kind](experiment.study, seeds, device)
     arrays = out.with_suffix(".npz")
     with atomic_path(arrays) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **found.arrays)
+        np.savez_compressed(file, allow_pickle=False, **found.arrays)
     settings = experiment.model_dump(mode="json") | {"seeds": list(seeds)}
     record = Record(
         stage="theory",

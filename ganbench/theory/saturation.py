@@ -99,10 +99,10 @@ def _trained(found: Findings, settings: Saturation, seeds: Sequence[int], device
     norms, confidence = [], []
     for step in range(settings.steps + 1):
         if step in times:
-            norms.append(duel.generator_gradient(probe).norm(dim=1).cpu().numpy())
+            norms.append(duel.generator_gradient(probe).norm(dim=1).double().cpu().numpy())
             with torch.no_grad():
                 judged = torch.sigmoid(duel.judge(duel.generate(probe)))
-            confidence.append(judged.mean(dim=1).cpu().numpy())
+            confidence.append(judged.double().mean(dim=1).cpu().numpy())
         duel.discriminator_step()
     minimax, non_saturating = np.split(np.array(norms), 2, axis=1)
     fooled = np.array(confidence)[:, : len(seeds)]

@@ -34,7 +34,7 @@ class Target:
         A sample is good within `NEAR` deviations of its nearest centre; a mode is covered when at
         least `FAIR` of its fair share of all samples are good ones of its own.
         """
-        distance, nearest = spatial.KDTree(self.centres).query(samples)
+        distance, nearest = map(np.asarray, spatial.KDTree(self.centres).query(samples))
         good = distance < NEAR * self.deviation
         counts = np.bincount(nearest[good], minlength=len(self.centres))
         needed = FAIR * len(samples) / len(self.centres)
@@ -69,7 +69,7 @@ def squared_discrepancy(x: Float[np.ndarray, "n 2"], y: Float[np.ndarray, "m 2"]
 
 def _kernel(x: Float[np.ndarray, "n 2"], y: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "n m"]:
     squared = spatial.distance.cdist(x, y, "sqeuclidean")
-    return sum(np.exp(-squared / (2 * h**2)) for h in BANDWIDTHS)
+    return np.sum([np.exp(-squared / (2 * h**2)) for h in BANDWIDTHS], axis=0)
 
 
 def _mean_off_diagonal(kernel: Float[np.ndarray, "n n"]) -> float:

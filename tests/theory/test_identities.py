@@ -34,6 +34,7 @@ from ganbench.theory.value_function import (
 EXACT = 1e-12  # sums of a few thousand float64 terms of order one
 LINE = 1e-9  # Theorem 1 in one dimension, as the project states it
 PLANE = 1e-6
+COARSE = 1e-8  # of the plane's working rule, whose check rule states the error
 SIGMAS = 4.5  # 7e-6 of a false alarm in a Monte Carlo comparison; the seeds are fixed
 LINE_DENSITIES = [
     Normal(1.0, 0.4),
@@ -75,7 +76,7 @@ def test_line_densities_have_mass_one_and_sample_themselves(density):
 def test_plane_densities_have_mass_one_and_sample_themselves(density):
     rule = plane_rule(density)
     pdf = np.exp(density.log_pdf(rule.nodes))
-    assert rule.integrate(pdf) == pytest.approx(1, abs=EXACT)
+    assert rule.integrate(pdf) == pytest.approx(1, abs=COARSE)
     draws = density.sample(20_000, np.random.default_rng(0))
     values = np.tanh(rule.nodes @ [1, 2] - 3)
     expected, variance = rule.integrate(pdf * values), rule.integrate(pdf * values**2)
