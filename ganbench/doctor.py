@@ -9,7 +9,7 @@ from ganbench import __version__
 from ganbench.config import suite_experiments
 from ganbench.data.fetch import available, data_directory
 from ganbench.provenance import device_name, git_state, versions
-from ganbench.stages.context import resolve_device, resolve_impl
+from ganbench.stages.context import resolve_device
 from ganbench.training.cost import Cost, Rates, cost, measure_rates
 
 WIDTH = 100  # so that a log shows whole columns
@@ -32,7 +32,7 @@ def doctor(suite: Path, data_dir: Path | None, device: str) -> None:
     console.print(", ".join(f"{name} {version}" for name, version in versions().items()))
     rates = measure_rates(device)
     console.print(
-        f"{device_name(device)}, kernels {resolve_impl('auto', device)}: "
+        f"{device_name(device)}: "
         f"{rates.flops_per_second / 1e9:.0f} GFLOP/s, "
         f"copies {rates.bytes_per_second / 1e9:.0f} GB/s"
         + (" on one thread" if device == "cpu" else "")

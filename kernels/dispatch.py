@@ -14,6 +14,13 @@ ARCHITECTURES = ("sm_80", "sm_90", "gfx942")
 TRITON_DTYPES = (torch.float32, torch.bfloat16)
 
 _choices: dict[str, set[str]] = {}
+_default: Impl = "auto"
+
+
+def set_default(impl: Impl) -> None:
+    """Sets what calls without an `impl` of their own take in this process."""
+    global _default
+    _default = impl
 
 
 def choose(op: str, impl: Impl, tensor: Tensor, size: int) -> str:
@@ -29,6 +36,7 @@ def choose(op: str, impl: Impl, tensor: Tensor, size: int) -> str:
     Raises:
         ValueError: "triton" was asked for and cannot run on this tensor.
     """
+    impl = _default if impl == "auto" else impl
     if impl == "triton":
         _require_triton(op, tensor)
         chosen = "triton"

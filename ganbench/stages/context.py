@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+import ganbench_kernels
 from ganbench.config import Experiment, experiment_name, load_experiment
 from ganbench.data.datasets import Dataset, load, split_digests
 from ganbench.data.rows import Images
@@ -36,7 +37,7 @@ class Job:
     suite: str
     seed: int | None
     device: str
-    impl: str
+    impl: ganbench_kernels.Impl
     experiment: Experiment = field(init=False)
     started: float = field(init=False, default_factory=time.time)
 
@@ -44,7 +45,8 @@ class Job:
         """Reads the settings and settles the device."""
         object.__setattr__(self, "experiment", load_experiment(self.config))
         object.__setattr__(self, "device", resolve_device(self.device))
-        object.__setattr__(self, "impl", resolve_impl(self.impl, self.device))
+        check_impl(self.impl, self.device)
+        ganbench_kernels.set_default(self.impl)
 
     def load_data(self, data_dir: Path) -> tuple[Dataset, dict[str, str]]:
         """Returns the data set and the sha256 of each split."""
@@ -96,7 +98,7 @@ class Job:
                 self.started,
                 self.device,
                 torch.get_num_threads(),
-                self.impl,
+                impl_used(),
                 "float32",
                 earlier_s,
             ),
@@ -122,14 +124,19 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def resolve_impl(impl: str, device: str) -> str:
-    """Returns which kernels run there: "triton" only on a GPU.
+def check_impl(impl: str, device: str) -> None:
+    """Refuses what cannot run.
 
     Raises:
         GanbenchError: triton is asked for on a CPU.
     """
     if impl == "triton" and device == "cpu":
         raise GanbenchError("--impl: got triton, which needs a GPU; use --impl reference")
-    if impl == "auto":
-        return "triton" if device == "cuda" else "reference"
-    return impl
+
+
+def impl_used() -> str:
+    """Returns which kernels this process ran: one word where all ops agree, else op by op."""
+    ran = ganbench_kernels.choices()
+    if len(set(ran.values())) <= 1:
+        return next(iter(ran.values()), "none")
+    return "; ".join(f"{op}: {impl}" for op, impl in ran.items())

@@ -5,11 +5,13 @@ import time
 import pytest
 import torch
 
+import ganbench_kernels
 from ganbench.config import load_experiment
 from ganbench.errors import ConfigError, GanbenchError
 from ganbench.provenance import code_digest, file_sha256, versions
 from ganbench.records import Metric, read_record
-from ganbench.stages.context import Job, resolve_device, resolve_impl
+from ganbench.stages.context import Job, check_impl, impl_used, resolve_device
+from ganbench_kernels import dispatch
 
 from .conftest import Project
 
@@ -43,7 +45,7 @@ def test_a_record_says_who_what_where_and_with_what(project: Project) -> None:
     made = record.provenance
     assert made.code_digest == code_digest("evaluate")
     assert made.versions == versions()
-    assert (made.threads, made.impl, made.precision) == (1, "reference", "float32")
+    assert (made.threads, made.impl, made.precision) == (1, impl_used(), "float32")
     assert 100 <= made.wall_time_s < 100 + time.time() - job.started + 0.01
 
 
@@ -85,8 +87,29 @@ def test_a_gpu_that_is_not_there_is_refused(
 
 
 def test_triton_needs_a_gpu() -> None:
-    assert resolve_impl("reference", "cuda") == "reference"
-    assert resolve_impl("auto", "cpu") == "reference"
+    check_impl("triton", "cuda")
+    check_impl("auto", "cpu")
     message = "--impl: got triton, which needs a GPU; use --impl reference"
     with pytest.raises(GanbenchError, match=f"^{message}$"):
-        resolve_impl("triton", "cpu")
+        check_impl("triton", "cpu")
+
+
+def test_the_recorded_kernels_are_those_that_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_choices", {})
+    assert impl_used() == "none"
+    dispatch.record_choice("dropout", "reference")
+    dispatch.record_choice("maxout", "reference")
+    assert impl_used() == "reference"
+    dispatch.record_choice("maxout", "triton")
+    assert impl_used() == "dropout: reference; maxout: reference, triton"
+
+
+def test_the_impl_option_reaches_the_kernels(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "_default", "auto")
+    Job("train", project.config, project.config, "tests", 0, "cpu", "reference")
+    assert dispatch._default == "reference"
+    monkeypatch.setattr(dispatch, "_default", "triton")
+    with pytest.raises(ValueError, match="needs tensors on a GPU|triton package is not installed"):
+        ganbench_kernels.dropout(torch.ones(2, 2), 0.5, torch.tensor(0), torch.tensor(0))
