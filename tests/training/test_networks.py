@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 
 from ganbench import config
 from ganbench.errors import ConfigError
+from ganbench.training import networks
 from ganbench.training.networks import build_discriminator, build_generator, put_in_front
 
+EXPERIMENTS = Path(__file__).parents[2] / "configs" / "experiments"
 SHAPE = (1, 8, 8)
 MEANS = torch.full((64,), 0.5)
 
@@ -158,6 +161,45 @@ def test_new_layers_come_first_and_the_old_ones_stay() -> None:
     assert all(torch.equal(one, two) for one, two in zip(found, kept, strict=True))
     noise = torch.ones(2, 30)
     assert torch.equal(network(noise), old(network.layers[1](network.layers[0](noise))))
+
+
+# Numbers of weights and biases, layer by layer.
+SIZES = {
+    "mnist": ((1, 28, 28), [121_200, 1_441_200, 941_584], [942_000, 289_200, 241]),
+    "tfd": (
+        (1, 48, 48),
+        [808_000, 800_100, 808_000, 64_008_000, 18_434_304],
+        [13_830_000, 7_206_000, 1_201],
+    ),
+    "cifar10_fc": (
+        (3, 32, 32),
+        [808_000, 64_008_000, 24_579_072],
+        [24_584_000, 12_808_000, 1_601],
+    ),
+    "cifar10_conv": (
+        (3, 32, 32),
+        [808_000, 64_008_000, 9_072],
+        [12_352, 131_136, 307_584, 12_002_500, 501],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_sizes_of_the_papers_networks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without their memory: tensors on the meta device have shapes only."""
+    for draw in ("_uniform", "_sparse_normal"):
+        monkeypatch.setattr(networks, draw, lambda *_: None)
+    shape, generator_sizes, discriminator_sizes = SIZES[name]
+    settings = config.load_experiment(EXPERIMENTS / f"{name}.yaml")
+    with torch.device("meta"):
+        means = torch.zeros(math.prod(shape))
+        found = build_generator(settings.generator, shape, means, stream())
+        for phase in settings.training.phases[1:]:
+            found = put_in_front(found, phase.generator_front, 100, stream())
+        judge = build_discriminator(settings.discriminator, shape, stream())
+    for network, sizes in ((found, generator_sizes), (judge, discriminator_sizes)):
+        layers = [sum(p.numel() for p in layer.parameters()) for layer in network.layers]
+        assert layers == sizes
 
 
 def front_that_does_not_fit() -> nn.Module:
