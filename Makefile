@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --benchmark-disable
 DEMO := configs/suites/demo.yaml
 export MPLBACKEND := Agg
 
-.PHONY: demo reproduce test check format publish clean
+.PHONY: demo reproduce test gpu-check check format publish clean
 
 demo: .venv/.ok
 	$(SMK) --config suite=$(DEMO)
@@ -24,6 +24,10 @@ test: .venv/.ok
 	$(PYTEST) -n 2 --dist loadfile --ignore tests/kernels/interpret --ignore tests/kernels/aot
 	TRITON_INTERPRET=1 $(PYTEST) tests/kernels/interpret
 	$(PYTEST) tests/kernels/aot
+
+# On a machine with an NVIDIA GPU; needs torch, triton, pytest and this tree, no network.
+gpu-check:
+	$(PYTHON) ganbench/bench/gpu_check.py results/gpu-check
 
 check: .venv/.ok
 	$(BIN)/ruff check .

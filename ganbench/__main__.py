@@ -20,6 +20,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+bench = typer.Typer(help="Measure the kernels.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
 
 
 class Device(StrEnum):
@@ -205,6 +207,36 @@ def show(report: Annotated[Path, typer.Argument(help="A report.json.")]) -> None
     from ganbench.report.table import print_table
 
     print_table(report)
+
+
+@bench.command("aot")
+def bench_aot(
+    write: Annotated[
+        bool, typer.Option("--write", help="Make the result the committed budget.")
+    ] = False,
+) -> None:
+    """Compile every Triton kernel without a GPU; print registers, spills, shared memory."""
+    from ganbench.bench.aot import main as run
+
+    run(write)
+
+
+@bench.command("tune")
+def bench_tune() -> None:
+    """Rewrite the kernels' settings for the GPU at hand."""
+    from ganbench.bench.tune import main as run
+
+    run()
+
+
+@bench.command("run")
+def bench_run(
+    out: Annotated[Path, typer.Option(help="Folder for the rows, the table and the figure.")],
+) -> None:
+    """Time the kernels against their rivals on the GPU at hand."""
+    from ganbench.bench.kernels import main as run
+
+    run(out)
 
 
 @app.command()
