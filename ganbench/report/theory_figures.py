@@ -172,7 +172,7 @@ def saturation_figure(record: Record, arrays: Arrays, title: str, footer: str) -
     fooled = arrays["trained_fooled"]
     for name, colour in (("non_saturating", BLUE), ("minimax", ORANGE)):
         trained.plot(fooled, arrays[f"trained_{name}"], ".-", color=colour, ms=3, lw=0.7)
-    trained.set(xscale="log", yscale="log", xlabel="mean D(G(z)): D grows sure to the right")
+    trained.set(xscale="log", yscale="log", xlabel="mean D(G(z)), falling")
     trained.set_ylabel("norm of G's gradient")
     trained.invert_xaxis()
     trained.set_title("a fixed early G, D trained on", loc="left")

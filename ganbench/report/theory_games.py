@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ganbench.records import Record
 from ganbench.report.style import PALETTE, new_figure
@@ -14,8 +15,10 @@ from ganbench.report.theory_tables import SCORES, scores, summary
 Arrays = dict[str, np.ndarray]
 BLUE, ORANGE, GREEN = PALETTE[0], PALETTE[1], PALETTE[2]
 MOMENTS = ("a) near convergence", "b) D trained on", "c) G trained on", "d) the end")
-VISIBLE = 1e-3  # D* is drawn where a density exceeds this part of the highest peak
-FRAMES_PER_SECOND = 8
+VISIBLE = 1e-2  # D* is drawn where a density exceeds this part of the highest peak
+FRAME_MS = 120
+REST_MS = 2000
+COLOURS = 64  # of the animation
 ANIMATION_DPI = 110
 
 
@@ -32,20 +35,23 @@ def figure1_figure(record: Record, arrays: Arrays, title: str, footer: str) -> F
 
 
 def animate(arrays: Arrays, title: str, path: Path) -> None:
-    """Writes the game as a GIF, more slowly at its end."""
+    """Writes the game as a GIF that rests at its end."""
+    frames = [_frame(arrays, title, index) for index in range(len(arrays["frame_mass"]))]
+    durations = [FRAME_MS] * (len(frames) - 1) + [REST_MS]
+    first, *others = frames
+    first.save(path, format="GIF", save_all=True, append_images=others, duration=durations, loop=0)
+
+
+def _frame(arrays: Arrays, title: str, index: int) -> Image.Image:
     figure = new_figure(title, "frames crowd at the start, where more happens", height=3.4)
     axes = figure.subplots()
-    frames = len(arrays["frame_mass"])
-
-    def draw(frame: int) -> list:
-        axes.clear()
-        state = {name: arrays[f"frame_{name}"][frame] for name in ("mass", "learned", "arrows")}
-        _game(axes, arrays, state)
-        axes.legend(loc="upper left")
-        return []
-
-    animation = FuncAnimation(figure, draw, frames=[*range(frames), *[frames - 1] * 8])
-    animation.save(path, writer=PillowWriter(fps=FRAMES_PER_SECOND), dpi=ANIMATION_DPI)
+    state = {name: arrays[f"frame_{name}"][index] for name in ("mass", "learned", "arrows")}
+    _game(axes, arrays, state)
+    axes.legend(loc="upper left")
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(ANIMATION_DPI)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(COLOURS)
 
 
 def _game(axes: Axes, arrays: Arrays, state: Arrays) -> None:
