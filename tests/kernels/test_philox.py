@@ -57,6 +57,16 @@ def test_mask_equals_one_element_at_a_time(keep: float, seed: int, offset: int) 
     np.testing.assert_array_equal(mask.flatten().numpy(), slow_mask(150, keep, seed, offset))
 
 
+def test_a_lane_equal_to_the_threshold_is_dropped() -> None:
+    # The first vector's lanes: its words' low halves come first.
+    lanes = [half for word in words(KNOWN[0][2]) for half in (word & 0xFFFF, word >> 16)]
+    zero = torch.tensor(0)
+    for element, lane in enumerate(lanes):
+        for above in (0, 1):
+            mask = dropout_mask(torch.Size((8,)), (lane + above) / 65536, zero, zero)
+            assert mask[element].item() == bool(above)
+
+
 @pytest.mark.parametrize("keep", [0.5, 0.8])
 def test_mask_of_a_seed_does_not_depend_on_the_others(keep: float) -> None:
     seeds, offset = torch.tensor([3, 4, 2**60]), torch.tensor(9)

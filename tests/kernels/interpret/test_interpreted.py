@@ -13,7 +13,7 @@ from torch import Tensor
 import ganbench_kernels as kernels
 from ganbench_kernels import dispatch, reference
 from ganbench_kernels.affine_maxout import op as maxout_op
-from ganbench_kernels.philox import dropout_mask
+from ganbench_kernels.philox import dropout_mask, philox
 from ganbench_kernels.reference import Objective
 
 MAXOUT_SHAPES = ((2, 63, 100, 24, 3), (1, 100, 63, 17, 5), (2, 1, 1, 1, 1), (1, 3, 784, 40, 5))
@@ -113,13 +113,29 @@ def test_dropout(shape: tuple[int, ...], keep: float) -> None:
         torch.testing.assert_close(found, expected, **ELEMENTS)
 
 
+def test_dropout_keeps_lanes_below_the_threshold_only() -> None:
+    # One element's lane at a time is the threshold: dropped there, kept one above.
+    x = torch.ones(1, 400)
+    block = torch.arange(50).reshape(1, -1)
+    counter = block, torch.zeros(1, 1).long(), OFFSET % 2**32, OFFSET >> 32
+    words = philox(counter, (SEEDS[0] % 2**32, SEEDS[0] >> 32))
+    bits = torch.stack(torch.broadcast_tensors(*words), -1).flatten() & 0xFFFFFFFF
+    lanes = torch.stack((bits & 0xFFFF, bits >> 16), -1).flatten().tolist()
+    for element in range(12, 28):
+        for above in (0, 1):
+            keep = (lanes[element] + above) / 65536
+            out = kernels.dropout(x, keep, SEEDS[:1], OFFSET, impl="triton")
+            assert (out[0, element] != 0) == bool(above)
+            assert torch.equal(out != 0, kernels.dropout(x, keep, SEEDS[:1], OFFSET) != 0)
+
+
 @pytest.mark.parametrize(
     ("shape", "sizes"),
     [
         ((2, 4, 9, 7), (2, 4, 2)),
         ((1, 6, 5, 5), (3, 2, 2)),
         ((2, 4, 5, 5), (2, 3, 1)),
-        ((1, 2, 4, 5), (2, 4, 3)),
+        ((2, 4, 9, 10), (2, 4, 3)),
         ((0, 2, 4, 5), (2, 4, 2)),
     ],
 )
@@ -150,20 +166,28 @@ def test_adversarial_loss(objective: Objective, n: int) -> None:
         d, g = kernels.adversarial_loss(*logits, objective, impl=impl)
         results.append((d, g, *torch.autograd.grad((2 * d + 3 * g).sum(), logits)))
     # Terms of 1e4 cancel in the means: each partial sum is off by up to a rounding of those.
-    atol = 1e4 * 2**-20 / max(n, 1)
+    atol = 1e4 * 2**-20 / n if n > 2 else 1e-6
     for found, expected in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=3e-6, atol=atol, equal_nan=True)
 
 
-def test_adversarial_loss_of_small_terms() -> None:
-    logits = torch.tensor([30.0, 15.0, 5.0])
-    found = kernels.adversarial_loss(logits, logits, "non_saturating", impl="triton")[1]
-    exact = kernels.adversarial_loss(logits.double(), logits.double(), "non_saturating")[1]
-    torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0)
+@pytest.mark.parametrize("objective", ["non_saturating", "minimax"])
+def test_adversarial_loss_of_one_logit_is_precise(objective: Objective) -> None:
+    """A seed for each logit, so that no mean hides an error; tiny losses keep their digits."""
+    logits = torch.cat([torch.linspace(-6, 6, 101), torch.tensor([15.0, 30.0, 80.0])]).unsqueeze(1)
+    found = kernels.adversarial_loss(logits, logits, objective, impl="triton")
+    wide = logits.double()
+    exact = kernels.adversarial_loss(wide, wide, objective)
+    for loss, truth in zip(found, exact, strict=True):
+        torch.testing.assert_close(loss.double(), truth, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("programs", [1, 512], ids=["one_split", "many_splits"])
 @pytest.mark.parametrize(("m", "n", "d", "k"), [(70, 300, 63, 10), (1, 1, 1, 1), (130, 65, 32, 3)])
-def test_parzen(m: int, n: int, d: int, k: int) -> None:
+def test_parzen(
+    m: int, n: int, d: int, k: int, programs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganbench_kernels.parzen.launch.PROGRAMS", programs)
     points, centers = randn(m, d).sigmoid(), randn(n, d).sigmoid()
     sigmas = torch.logspace(-1, 0, k)
     found = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
