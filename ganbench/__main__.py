@@ -273,6 +273,9 @@ def _jobs(
         if number not in wanted:
             typer.echo(f"{path}: exists; delete it to run again")
     if dry_run:
+        from ganbench.config import load_experiment
+
+        load_experiment(config)
         for number, path in wanted.items():
             typer.echo(f"would {stage} {config} seed {number} and write {path}")
         return

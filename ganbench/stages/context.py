@@ -53,6 +53,20 @@ class Job:
         dataset = load(self.experiment.dataset, data_dir)
         return dataset, split_digests(dataset)
 
+    def load_same_data(self, data_dir: Path, earlier: Record, path: Path) -> Dataset:
+        """Returns the data set that an earlier stage used.
+
+        Raises:
+            GanbenchError: its pixels have changed since.
+        """
+        dataset, digests = self.load_data(data_dir)
+        if digests != earlier.datasets:
+            raise GanbenchError(
+                f"{path}: was made from other pixels of {self.experiment.dataset} than lie in "
+                f"{data_dir} now; put the same files back, or delete it and run its stage again"
+            )
+        return dataset
+
     def images(self, dataset: Dataset, raw: UInt8[np.ndarray, "n c h w"]) -> Images:
         """Returns one split as rows on the device."""
         pixels = torch.from_numpy(raw).to(self.device)

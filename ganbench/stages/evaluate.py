@@ -38,7 +38,7 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
         )
     if sampled.status != "ok":
         return job.pass_on(sampled)
-    dataset, digests = job.load_data(data_dir)
+    dataset = job.load_same_data(data_dir, sampled, sample_record)
     metrics: list[Metric] = []
     inputs = {sample_record.name: file_sha256(sample_record)}
     for checkpoint in job.experiment.evaluation.checkpoints:
@@ -46,7 +46,7 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
         samples = np.load(companion(sample_record, sampled, name), allow_pickle=False)
         inputs[name] = sampled.files[name]
         metrics += score(job, dataset, torch.from_numpy(samples), {"checkpoint": checkpoint})
-    return job.record(metrics=metrics, inputs=inputs, datasets=digests)
+    return job.record(metrics=metrics, inputs=inputs, datasets=sampled.datasets)
 
 
 def calibrate(job: Job, data_dir: Path, in_workflow: bool = False) -> Record:

@@ -47,7 +47,7 @@ def sample(job: Job, train_record: Path, data_dir: Path) -> Record:
         )
     if trained.status != "ok":
         return job.pass_on(trained)
-    dataset, digests = job.load_data(data_dir)
+    dataset = job.load_same_data(data_dir, trained, train_record)
     train = job.images(dataset, dataset.train)
     files, inputs = [], {train_record.name: file_sha256(train_record)}
     for checkpoint in job.experiment.evaluation.checkpoints:
@@ -56,7 +56,7 @@ def sample(job: Job, train_record: Path, data_dir: Path) -> Record:
         inputs[weights] = trained.files[weights]
         generator = load_generator(path, job.experiment, train).to(job.device)
         files += _write(job, checkpoint, generator, train)
-    return job.record(files=files, inputs=inputs, datasets=digests)
+    return job.record(files=files, inputs=inputs, datasets=trained.datasets)
 
 
 def load_generator(path: Path, experiment: Experiment, train: Images) -> models.Generator:

@@ -36,7 +36,10 @@ def sampled(project: Project) -> Project:
     for number, checkpoint in enumerate(CHECKPOINTS):
         chosen = images[number * SAMPLES : (number + 1) * SAMPLES]
         np.save(job.out.parent / f"samples_{checkpoint}.npy", 0.8 * chosen + 0.1)
-    job.record(files=[f"samples_{checkpoint}.npy" for checkpoint in CHECKPOINTS])
+    job.record(
+        files=[f"samples_{checkpoint}.npy" for checkpoint in CHECKPOINTS],
+        datasets=split_digests(digits.load()),
+    )
     return project
 
 

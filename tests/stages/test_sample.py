@@ -170,6 +170,15 @@ def test_a_generator_that_its_record_does_not_describe_is_refused(
         run(trained)
 
 
+def test_other_pixels_than_in_training_are_refused(trained: Project) -> None:
+    path = trained.folder / "seed_0" / "train.json"
+    record = json.loads(path.read_text())
+    record["datasets"]["train"] = "f" * 64
+    path.write_text(json.dumps(record))
+    with pytest.raises(GanbenchError, match=r"train\.json: was made from other pixels of digits"):
+        run(trained)
+
+
 def test_a_missing_or_spoilt_record_is_refused(project: Project) -> None:
     with pytest.raises(GanbenchError, match=r"train\.json: cannot be read \(No such file.*; run"):
         run(project)
