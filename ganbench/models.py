@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 import ganbench_kernels
 
@@ -26,7 +26,7 @@ class Linear(nn.Module):
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: Float[Tensor, "n inputs"]) -> Float[Tensor, "n units"]:
-        return self.activation(F.linear(x, self.weight, self.bias))
+        return self.activation(functional.linear(x, self.weight, self.bias))
 
 
 class Maxout(nn.Module):
@@ -70,7 +70,9 @@ class ConvolutionalMaxout(nn.Module):
         self.out_shape = (channels, pooled, pooled)
 
     def forward(self, x: Float[Tensor, "n inputs"]) -> Float[Tensor, "n outputs"]:
-        maps = F.conv2d(x.view(-1, *self.in_shape), self.weight, self.bias, padding=self.padding)
+        maps = functional.conv2d(
+            x.view(-1, *self.in_shape), self.weight, self.bias, padding=self.padding
+        )
         pooled = ganbench_kernels.maxout_pool2d(maps, self.pieces, self.pool_size, self.pool_stride)
         return pooled.flatten(1)
 
@@ -88,7 +90,9 @@ class TransposedConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels, side, side))
 
     def forward(self, x: Float[Tensor, "n inputs"]) -> Float[Tensor, "n outputs"]:
-        maps = F.conv_transpose2d(x.view(-1, *self.in_shape), self.weight, stride=self.stride)
+        maps = functional.conv_transpose2d(
+            x.view(-1, *self.in_shape), self.weight, stride=self.stride
+        )
         return (maps + self.bias).flatten(1)
 
 
