@@ -48,8 +48,13 @@ def choose(op: str, impl: Impl, tensor: Tensor, size: int) -> str:
         raise ValueError(
             f"{op}: impl: unknown implementation, got {impl!r}; choose auto, reference or triton"
         )
-    _choices.setdefault(op, set()).add(chosen)
+    record_choice(op, chosen)
     return chosen
+
+
+def record_choice(op: str, chosen: str) -> None:
+    """Notes an implementation for `choices`."""
+    _choices.setdefault(op, set()).add(chosen)
 
 
 def choices() -> dict[str, str]:
