@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from ganbench.config import Frozen, Objective
+from ganbench.config import DatasetName, Frozen, Objective
 
 
 def _list(description: str) -> Any:
@@ -129,8 +129,48 @@ class Helvetica(Frozen):
     samples: PositiveInt = Field(description="Of each run, when it is measured.")
 
 
+class ImageGame(Frozen):
+    """Networks and data of the games on images: ReLU layers, sigmoid pixels, no dropout."""
+
+    dataset: DatasetName = Field(description="The data set.")
+    noise_dim: PositiveInt = Field(description="Dimensions of z, standard normal.")
+    width: PositiveInt = Field(description="Units of each of the two hidden layers.")
+    weight_clip: PositiveFloat = Field(description="Bound on a Wasserstein critic's weights.")
+    optimizer: Optimizer
+
+
+class ImageObjectives(Frozen):
+    """The objectives and k on images, on equal budgets."""
+
+    kind: Literal["image_objectives"]
+    game: ImageGame
+    steps: PositiveInt = Field(description="Updates of D in each run, whatever k is.")
+    learning_rates: tuple[PositiveFloat, ...] = _list("First rates to choose from, per objective.")
+    tuning_seeds: tuple[NonNegativeInt, ...] = _list("That choose the rate; never reported.")
+    settings: tuple[Setting, ...] = _list("To compare; the first is the paper's.")
+    samples: PositiveInt = Field(description="Of each run, for its likelihood.")
+
+
+class ImageSaturation(Frozen):
+    """Gradients that reach an untrained G on images while D is trained further and further."""
+
+    kind: Literal["image_saturation"]
+    game: ImageGame
+    learning_rate: PositiveFloat = Field(description="Of the discriminator.")
+    steps: PositiveInt = Field(description="Updates of D.")
+    points: PositiveInt = Field(description="Noise vectors behind a measured gradient.")
+
+
 Study = Annotated[
-    Identities | OptimalDiscriminator | Descent | Figure1 | Saturation | Objectives | Helvetica,
+    Identities
+    | OptimalDiscriminator
+    | Descent
+    | Figure1
+    | Saturation
+    | Objectives
+    | Helvetica
+    | ImageObjectives
+    | ImageSaturation,
     Field(discriminator="kind"),
 ]
 

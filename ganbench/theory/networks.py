@@ -19,6 +19,7 @@ class Perceptron:
 
     units: tuple[int, ...]
     activation: Literal["relu", "tanh"] = "relu"
+    output: Literal["linear", "sigmoid"] = "linear"
 
     @property
     def size(self) -> int:
@@ -69,7 +70,7 @@ class Perceptron:
             if layer < last:
                 x = torch.relu(x) if self.activation == "relu" else torch.tanh(x)
                 x = x * masks[layer] if masks else x
-        return x
+        return torch.sigmoid(x) if self.output == "sigmoid" else x
 
     def lipschitz_bound(self, parameters: Float[Tensor, "runs size"]) -> Float[Tensor, "runs"]:
         """Returns the product of the layers' spectral norms; no slope of the output exceeds it."""

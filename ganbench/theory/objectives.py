@@ -44,15 +44,24 @@ def study(settings: Objectives, seeds: Sequence[int], device: str) -> Findings:
     Raises:
         ConfigError: a reported seed also chose a learning rate.
     """
-    shared = set(seeds) & set(settings.tuning_seeds)
-    if shared:
-        raise ConfigError(
-            f"study: tuning_seeds: {min(shared)} is also a seed of the suite; choose others"
-        )
+    refuse_shared_seeds(seeds, settings.tuning_seeds)
     found = Findings()
     rates = _tune(found, settings, device)
     _compare(found, settings, rates, seeds, device)
     return found
+
+
+def refuse_shared_seeds(seeds: Sequence[int], tuning_seeds: Sequence[int]) -> None:
+    """Refuses seeds that are reported and also chose a learning rate.
+
+    Raises:
+        ConfigError: a seed is in both.
+    """
+    shared = set(seeds) & set(tuning_seeds)
+    if shared:
+        raise ConfigError(
+            f"study: tuning_seeds: {min(shared)} is also a seed of the suite; choose others"
+        )
 
 
 def duel(game: Game2D, runs: Sequence[Contestant], device: str) -> Duel:
@@ -100,8 +109,8 @@ def score(goal: Target, made: Float[np.ndarray, "n 2"], real: Float[np.ndarray, 
     return Scores(modes, good, wasserstein_1(made, real), squared_discrepancy(made, real))
 
 
-def _train(players: Duel, setting: Setting, steps: int, watch: "CriticWatch | None" = None) -> None:
-    """Trains with a learning rate that falls linearly to 0."""
+def train(players: Duel, setting: Setting, steps: int, watch: "CriticWatch | None" = None) -> None:
+    """Trains with a learning rate that falls linearly to 0; every `k` D-steps one of G."""
     for decay in range(DECAYS):
         players.slow_to(1 - decay / DECAYS)
         players.train(setting.update, setting.k, steps // DECAYS)
@@ -119,7 +128,7 @@ def _tune(found: Findings, settings: Objectives, device: str) -> dict[Objective,
         for seed in settings.tuning_seeds
     ]
     players = duel(settings.game, runs, device)
-    _train(players, settings.settings[0], settings.steps)
+    train(players, settings.settings[0], settings.steps)
     goal = target(settings.game.target, settings.game.deviation)
     real = reference(goal, settings.samples)
     made = samples(players, settings.game, [run.seed for run in runs], settings.samples)
@@ -154,7 +163,7 @@ def _compare(
         runs = [Contestant(s.objective, n, rates[s.objective]) for s in together for n in seeds]
         players = duel(settings.game, runs, device)
         watch = CriticWatch(players, runs, settings.game, real)
-        _train(players, together[0], settings.steps, watch)
+        train(players, together[0], settings.steps, watch)
         made = samples(players, settings.game, [run.seed for run in runs], settings.samples)
         for row, setting in enumerate(together):
             own = made[row * len(seeds) : (row + 1) * len(seeds)]
@@ -177,19 +186,24 @@ def _report(
     goal: Target,
     real: Float[np.ndarray, "n 2"],
 ) -> None:
-    labels = {
-        "setting": setting.name,
-        "objective": setting.objective,
-        "update": setting.update,
-        "k": setting.k,
-        "learning_rate": rate,
-    }
+    labels = setting_labels(setting, rate)
     for seed, points in zip(seeds, made, strict=True):
         finite = bool(np.isfinite(points).all())
         found.measure("diverged", not finite, "runs", seed=seed, **labels)
         if finite:
             for name, value in asdict(score(goal, points, real)).items():
                 found.measure(name, value, UNITS[name], seed=seed, **labels)
+
+
+def setting_labels(setting: Setting, rate: float) -> dict[str, str | int | float]:
+    """Returns what tells the metrics of one setting from the others'."""
+    return {
+        "setting": setting.name,
+        "objective": setting.objective,
+        "update": setting.update,
+        "k": setting.k,
+        "learning_rate": rate,
+    }
 
 
 class CriticWatch:

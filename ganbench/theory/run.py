@@ -16,6 +16,7 @@ from ganbench.theory import (
     figure1,
     helvetica,
     identities,
+    images,
     objectives,
     optimal_discriminator,
     saturation,
@@ -31,6 +32,8 @@ STUDIES: dict[str, Callable[[Any, Sequence[int], str], Findings]] = {
     "saturation": saturation.study,
     "objectives": objectives.study,
     "helvetica": helvetica.study,
+    "image_objectives": images.study_objectives,
+    "image_saturation": images.study_saturation,
 }
 
 

@@ -94,10 +94,39 @@ def _exact(found: Findings) -> None:
 
 def _trained(found: Findings, settings: Saturation, seeds: Sequence[int], device: str) -> None:
     duel = _duel(settings, seeds, device)
-    probe = _probe(settings.points, seeds).to(device)
-    times = np.unique(np.geomspace(1, settings.steps + 1, MEASUREMENTS).round().astype(int)) - 1
+    rows = [_noise(settings.points, generator(seed, "monitoring")) for seed in seeds]
+    train_discriminator_alone(found, duel, torch.stack(rows), settings.steps, seeds, "1-D")
+
+
+def contestants(seeds: Sequence[int], learning_rate: float) -> list[Contestant]:
+    """Returns the same D and G twice per seed, once for each loss of G; D's loss is the same."""
+    return [
+        Contestant(objective, seed, learning_rate) for objective in OBJECTIVES for seed in seeds
+    ]
+
+
+def train_discriminator_alone(
+    found: Findings,
+    duel: Duel,
+    probe: Float[Tensor, "seeds n z"],
+    steps: int,
+    seeds: Sequence[int],
+    data: str,
+) -> None:
+    """Compares G's gradients under both losses while D is trained further and further.
+
+    Args:
+        found: takes the curves, the ratio and the claim.
+        duel: of the runs that `contestants` returns.
+        probe: noise of its own for measuring, the same under both losses.
+        steps: updates of D.
+        seeds: of the runs.
+        data: how the claim calls the data.
+    """
+    probe = probe.repeat(len(OBJECTIVES), 1, 1).to(duel.g.device)
+    times = np.unique(np.geomspace(1, steps + 1, MEASUREMENTS).round().astype(int)) - 1
     norms, confidence = [], []
-    for step in range(settings.steps + 1):
+    for step in range(steps + 1):
         if step in times:
             norms.append(duel.generator_gradient(probe).norm(dim=1).double().cpu().numpy())
             with torch.no_grad():
@@ -107,32 +136,26 @@ def _trained(found: Findings, settings: Saturation, seeds: Sequence[int], device
     minimax, non_saturating = np.split(np.array(norms), 2, axis=1)
     fooled = np.array(confidence)[:, : len(seeds)]
     found.arrays |= {
-        "trained_steps": times,
         "trained_minimax": minimax,
         "trained_non_saturating": non_saturating,
         "trained_fooled": fooled,
     }
-    ratio = non_saturating / minimax
+    ratio = non_saturating[-1] / minimax[-1]
     for column, seed in enumerate(seeds):
-        found.measure("saturation_ratio", ratio[-1, column], "1", seed=seed, data="1-D")
-        found.measure("saturation_fooled", fooled[-1, column], "1", seed=seed, data="1-D")
+        found.measure("saturation_ratio", ratio[column], "1", seed=seed, data=data)
+        found.measure("saturation_fooled", fooled[-1, column], "1", seed=seed, data=data)
     found.claim_at_least(
-        "saturation_1d",
-        f"Saturation, 1-D: non-saturating over minimax gradient norm at D(G(z)) = "
+        "saturation",
+        f"Saturation, {data}: non-saturating over minimax gradient norm at D(G(z)) = "
         f"{fooled[-1].max():.1e}, smallest of {len(seeds)} seeds",
-        ratio[-1].min(),
+        ratio.min(),
         STRONGER,
         unit="1",
     )
 
 
 def _duel(settings: Saturation, seeds: Sequence[int], device: str) -> Duel:
-    """The same D and G twice per seed, once for each loss of G; D's loss is the same."""
-    runs = [
-        Contestant(objective, seed, settings.learning_rate)
-        for objective in OBJECTIVES
-        for seed in seeds
-    ]
+    runs = contestants(seeds, settings.learning_rate)
     net = Perceptron((1, settings.width, settings.width, 1), "tanh")
     doubled = [run.seed for run in runs]
     batch = settings.optimizer.batch_size
@@ -148,9 +171,3 @@ def _data(count: int, rng: torch.Generator) -> Float[Tensor, "n 1"]:
 
 def _noise(count: int, rng: torch.Generator) -> Float[Tensor, "n 1"]:
     return torch.randn(count, 1, generator=rng)
-
-
-def _probe(points: int, seeds: Sequence[int]) -> Float[Tensor, "runs n 1"]:
-    """Noise of its own for measuring, the same under both losses."""
-    rows = [_noise(points, generator(seed, "monitoring")) for seed in seeds]
-    return torch.stack(rows * len(OBJECTIVES))
