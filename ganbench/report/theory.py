@@ -19,6 +19,7 @@ from ganbench.report.theory_figures import (
     descent_figure,
     helvetica_figure,
     identities_figure,
+    image_saturation_figure,
     optimal_discriminator_figure,
     saturation_figure,
 )
@@ -26,10 +27,11 @@ from ganbench.report.theory_games import (
     animate,
     critics_figure,
     figure1_figure,
+    pictures_figure,
     samples_figure,
     scores_figure,
 )
-from ganbench.report.theory_outputs import STATEMENTS, figures, theory_experiments
+from ganbench.report.theory_outputs import PARTS, STATEMENTS, figures, theory_experiments
 from ganbench.report.theory_tables import objectives, statements
 from ganbench.theory.config import TheoryExperiment
 
@@ -45,6 +47,9 @@ FIGURES: dict[str, Draw] = {
     "objectives_scores": scores_figure,
     "objectives_critics": critics_figure,
     "helvetica": helvetica_figure,
+    "image_objectives_samples": pictures_figure,
+    "image_objectives_scores": scores_figure,
+    "image_saturation": image_saturation_figure,
 }
 
 
@@ -103,7 +108,7 @@ def _experiment(
         if kind == "figure1":
             with atomic_path(folder / f"{name}.gif") as temporary:
                 animate(arrays, experiment.title, temporary)
-    if kind != "objectives":
+    if kind not in PARTS:
         return []
     table, csv = objectives(experiment.title, record)
     write_printed_table(table, csv, folder, name)

@@ -20,6 +20,7 @@ SERIES = {
     3: "V(D, G) (nats)",
     4: "mean D(G(z))",
 }
+LOSSES = {"non_saturating": "-log D (non-saturating)", "minimax": "log(1 - D) (minimax)"}
 PROBLEMS = ("shifted normals", "mixture", "heavy tails")
 HANDICAPS = {"dropout": "dropout", "small": "one unit a layer", "few": "few samples"}
 
@@ -164,19 +165,33 @@ def saturation_figure(record: Record, arrays: Arrays, title: str, footer: str) -
     figure = new_figure(title, footer, height=2.9)
     exact, trained = figure.subplots(1, 2)
     shift = arrays["shift"]
-    exact.plot(shift, arrays["exact_non_saturating"], color=BLUE, label="-log D (non-saturating)")
-    exact.plot(shift, arrays["exact_minimax"], color=ORANGE, label="log(1 - D) (minimax)")
+    exact.plot(shift, arrays["exact_non_saturating"], color=BLUE, label=LOSSES["non_saturating"])
+    exact.plot(shift, arrays["exact_minimax"], color=ORANGE, label=LOSSES["minimax"])
     exact.set(xlabel="distance of p_g from p_data (sd)", ylabel="gradient of G's loss")
     exact.set_title("D at its optimum", loc="left")
     exact.legend(fontsize=6)
+    _trained_gradients(trained, arrays)
+    return figure
+
+
+def image_saturation_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:  # noqa: ARG001
+    """Returns both gradients under a D trained further and further on images."""
+    figure = new_figure(title, footer, height=2.9)
+    axes = figure.subplots()
+    _trained_gradients(axes, arrays)
+    axes.legend(fontsize=6)
+    return figure
+
+
+def _trained_gradients(axes: Axes, arrays: Arrays) -> None:
     fooled = arrays["trained_fooled"]
     for name, colour in (("non_saturating", BLUE), ("minimax", ORANGE)):
-        trained.plot(fooled, arrays[f"trained_{name}"], ".-", color=colour, ms=3, lw=0.7)
-    trained.set(xscale="log", yscale="log", xlabel="mean D(G(z)), falling")
-    trained.set_ylabel("norm of G's gradient")
-    trained.invert_xaxis()
-    trained.set_title("a fixed early G, D trained on", loc="left")
-    return figure
+        axes.plot(fooled, arrays[f"trained_{name}"], ".-", color=colour, ms=3, lw=0.7)
+        axes.plot([], color=colour, label=LOSSES[name])
+    axes.set(xscale="log", yscale="log", xlabel="mean D(G(z)), falling")
+    axes.set_ylabel("norm of G's gradient")
+    axes.invert_xaxis()
+    axes.set_title("a fixed early G, D trained on", loc="left")
 
 
 def helvetica_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:  # noqa: ARG001

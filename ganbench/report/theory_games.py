@@ -10,7 +10,7 @@ from PIL import Image
 
 from ganbench.records import Record
 from ganbench.report.style import PALETTE, new_figure
-from ganbench.report.theory_tables import SCORES, scores, summary
+from ganbench.report.theory_tables import score_names, scores, summary
 
 Arrays = dict[str, np.ndarray]
 BLUE, ORANGE, GREEN = PALETTE[0], PALETTE[1], PALETTE[2]
@@ -20,6 +20,7 @@ FRAME_MS = 120
 REST_MS = 2000
 COLOURS = 64  # of the animation
 ANIMATION_DPI = 110
+PICTURE_COLUMNS = 4
 
 
 def figure1_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:  # noqa: ARG001
@@ -102,14 +103,32 @@ def samples_figure(record: Record, arrays: Arrays, title: str, footer: str) -> F
     return figure
 
 
+def pictures_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:
+    """Returns the first images that the first seed drew under every setting, none picked."""
+    settings = record.config["study"]["settings"]
+    rows = -(-len(settings) // PICTURE_COLUMNS)
+    figure = new_figure(title, footer, height=1.35 * rows + 0.5)
+    panels = figure.subplots(rows, PICTURE_COLUMNS, squeeze=False).flatten()
+    for axes in panels:
+        axes.set_axis_off()
+    for index, setting in enumerate(settings):
+        images = arrays[f"samples_{index}"][:, 0]
+        sheet = np.concatenate([np.concatenate(row, axis=1) for row in np.split(images, 4)])
+        panels[index].imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        name = f"{setting['objective']}\n{setting['update']}, k = {setting['k']}"
+        panels[index].set_title(name, loc="left", fontsize=6)
+    return figure
+
+
 def scores_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:  # noqa: ARG001
     """Returns every seed's scores and the simultaneous intervals of each setting's mean."""
-    frame = scores(record)
-    rows = summary(frame)
+    frame, headings = scores(record), score_names(record)
+    rows = summary(frame, headings)
     rows = rows[rows["minus"] == ""].reset_index(drop=True)
-    figure = new_figure(title, footer, height=5.0)
-    panels = figure.subplots(2, 2, sharey=True).flatten()
-    for axes, (name, label) in zip(panels, SCORES.items(), strict=True):
+    height = -(-len(headings) // 2)
+    figure = new_figure(title, footer, height=2.5 * height)
+    panels = figure.subplots(height, min(2, len(headings)), sharey=True, squeeze=False).flatten()
+    for axes, (name, (label, _)) in zip(panels, headings.items(), strict=True):
         for row, setting in rows.iterrows():
             own = frame.loc[frame["setting"] == setting["setting"], name]
             axes.plot(own, [row] * len(own), "o", ms=2.5, color=ORANGE, alpha=0.6)

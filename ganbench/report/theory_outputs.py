@@ -13,7 +13,10 @@ from ganbench.theory.config import TheoryExperiment
 
 TABLE_FORMATS = ("csv", "md", "html", "tex")
 STATEMENTS = "theory_statements"
-PARTS = {"objectives": ("samples", "scores", "critics")}  # kinds with several figures
+PARTS = {  # kinds with several figures; these have a table too
+    "objectives": ("samples", "scores", "critics"),
+    "image_objectives": ("samples", "scores"),
+}
 
 
 def theory_experiments(
@@ -40,7 +43,7 @@ def outputs(suite_config: Path) -> list[str]:
         names += [f"{stem}.{end}" for stem in figures(name, experiment) for end in FORMATS]
         if experiment.study.kind == "figure1":
             names.append(f"{name}.gif")
-        if experiment.study.kind == "objectives":
+        if experiment.study.kind in PARTS:
             names += [f"{name}.{end}" for end in TABLE_FORMATS]
     return [*(f"{STATEMENTS}.{end}" for end in TABLE_FORMATS), *names] if names else []
 
@@ -58,7 +61,7 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
             entries[f"{name}.gif"] = _entry(
                 "theory_figure1_animation", {"experiment": title, "shows": "animation"}
             )
-        if kind == "objectives":
+        if kind in PARTS:
             entries[f"{name}.html"] = _entry(
                 "theory_objectives_table", {"experiment": title, "shows": "table"}
             )

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,19 +12,27 @@ from ganbench.records import Metric, Record
 from ganbench.report.statistics import CONFIDENCE
 from ganbench.report.table import NONE, PrintedTable
 
-STATEMENT_COLUMNS = ("Statement", "Measured", "Bound", "Holds")
+STATEMENT_COLUMNS = ("Experiment", "Statement", "Measured", "Bound", "Holds")
 STATEMENT_LEGEND = (
     "Each line is a statement of the paper, or what it implies, with the number measured and the "
     "bound under which it is said to hold. Both sides of an identity are computed by different "
     "means."
 )
-SCORES = {
-    "modes": "Modes covered",
-    "good_share": "Good samples",
-    "wasserstein": "Wasserstein-1",
-    "squared_discrepancy": "MMD^2",
+SCORES = {  # of an objectives experiment, by kind: heading and digits
+    "objectives": {
+        "modes": ("Modes covered", ".1f"),
+        "good_share": ("Good samples", ".3f"),
+        "wasserstein": ("Wasserstein-1", ".3f"),
+        "squared_discrepancy": ("MMD^2", ".4f"),
+    },
+    "image_objectives": {"log_likelihood": ("Validation log-likelihood (nats)", ".1f")},
 }
-DIGITS = {"modes": ".1f", "good_share": ".3f", "wasserstein": ".3f", "squared_discrepancy": ".4f"}
+
+
+MEASURED = {
+    "objectives": "; Wasserstein-1 is exact, to as many points of the data",
+    "image_objectives": " by the 2014 Parzen protocol, bandwidth chosen on the same images",
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ def statements(records: Sequence[tuple[str, Record]]) -> tuple[PrintedTable, str
     rows = [_statement(title, metric) for title, record in records for metric in _claims(record)]
     cells = [
         (
+            str(row["experiment"]),
             str(row["statement"]),
             f"{row['measured']:.4g} {row['unit']}".removesuffix(" 1"),
             f"{row['relation']} {row['bound']:.4g}",
@@ -89,10 +98,16 @@ def _statement(title: str, metric: Metric) -> dict[str, str | float | bool]:
     }
 
 
+def score_names(record: Record) -> dict[str, tuple[str, str]]:
+    """Returns heading and number format of each score of an objectives experiment."""
+    return SCORES[record.config["study"]["kind"]]
+
+
 def scores(record: Record) -> pd.DataFrame:
     """Returns one row per setting and seed of an objectives experiment, settings in their order."""
     settings = [_name(setting) for setting in record.config["study"]["settings"]]
-    kept = [metric for metric in record.metrics if metric.name in (*SCORES, "diverged")]
+    wanted = (*score_names(record), "diverged")
+    kept = [metric for metric in record.metrics if metric.name in wanted]
     frame = pd.DataFrame([metric.labels | {metric.name: metric.value} for metric in kept])
     keys = ["setting", "learning_rate", "seed"]
     frame = frame.groupby(keys, sort=False).first().reset_index()
@@ -104,19 +119,23 @@ def _name(setting: dict[str, str | int]) -> str:
     return f"{setting['objective']}, {setting['update']}, k = {setting['k']}"
 
 
-def summary(frame: pd.DataFrame) -> pd.DataFrame:
+def summary(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """Returns means and simultaneous intervals of each setting, then differences from the first.
 
     Differences are paired: a seed gives every setting the same first weights and data.
     """
     settings = list(frame["setting"].cat.categories)
-    rows = [_row(frame, setting, None, len(settings)) for setting in settings]
-    rows += [_row(frame, setting, settings[0], len(settings) - 1) for setting in settings[1:]]
+    rows = [_row(frame, names, one, None, len(settings)) for one in settings]
+    rows += [_row(frame, names, one, settings[0], len(settings) - 1) for one in settings[1:]]
     return pd.DataFrame(rows)
 
 
 def _row(
-    frame: pd.DataFrame, setting: str, baseline: str | None, comparisons: int
+    frame: pd.DataFrame,
+    names: Iterable[str],
+    setting: str,
+    baseline: str | None,
+    comparisons: int,
 ) -> dict[str, str | float | int]:
     own = frame[frame["setting"] == setting].set_index("seed")
     row = {
@@ -126,7 +145,7 @@ def _row(
         "seeds": len(own),
         "diverged": int(own["diverged"].to_numpy().sum()),
     }
-    for name in SCORES:
+    for name in names:
         values = own[name]
         if baseline is not None:
             values = values - frame[frame["setting"] == baseline].set_index("seed")[name]
@@ -140,10 +159,16 @@ def _row(
 def objectives(title: str, record: Record) -> tuple[PrintedTable, str]:
     """Returns the table of an objectives experiment, and the same as csv."""
     frame = scores(record)
-    rows = summary(frame)
+    names = score_names(record)
+    rows = summary(frame, names)
     study = record.config["study"]
-    columns = ("Setting", "Learning rate", "Seeds run / diverged", *SCORES.values())
-    cells = [_cells(row) for row in rows.to_dict("records")]
+    columns = (
+        "Setting",
+        "Learning rate",
+        "Seeds run / diverged",
+        *(heading for heading, _ in names.values()),
+    )
+    cells = [_cells(row, names) for row in rows.to_dict("records")]
     legend = (
         f"Mean over seeds and, in brackets, simultaneous 95 % intervals (Student t, Bonferroni "
         f"over the {len(study['settings'])} settings of a column, or over its "
@@ -155,25 +180,25 @@ def objectives(title: str, record: Record) -> tuple[PrintedTable, str]:
     budget = (
         f"Every run shows D {examples:,} examples; its first learning rate is the best of "
         f"{_listed(study['learning_rates'])} for its objective on seeds "
-        f"{_listed(study['tuning_seeds'])} under the paper's updates. Wasserstein-1 is exact, "
-        f"between {study['samples']:,} samples and as many points of the data."
+        f"{_listed(study['tuning_seeds'])} under the paper's updates. {study['samples']:,} samples "
+        f"of each run are measured{MEASURED[study['kind']]}."
     )
     printed = PrintedTable(title, columns, tuple(cells), (legend, budget))
     return printed, rows.to_csv(index=False, lineterminator="\n")
 
 
-def _cells(row: dict) -> tuple[str, ...]:
+def _cells(row: dict, names: dict[str, tuple[str, str]]) -> tuple[str, ...]:
     name = f"difference: {row['setting']}" if row["minus"] else row["setting"]
-    numbers = [_bracketed(row, score) for score in SCORES]
+    numbers = [_bracketed(row, score, digits) for score, (_, digits) in names.items()]
     return (name, f"{row['learning_rate']:g}", f"{row['seeds']} / {row['diverged']}", *numbers)
 
 
-def _bracketed(row: dict, score: str) -> str:
+def _bracketed(row: dict, score: str, digits: str) -> str:
     if score not in row or math.isnan(row[score]):
         return NONE
     sign = "+" if row["minus"] else ""
     mean, low, high = (
-        format(row[key], sign + DIGITS[score]) for key in (score, f"{score}_low", f"{score}_high")
+        format(row[key], sign + digits) for key in (score, f"{score}_low", f"{score}_high")
     )
     return f"{mean} [{low}, {high}]"
 

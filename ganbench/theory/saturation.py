@@ -26,6 +26,7 @@ SHIFTS = np.linspace(0.0, 8.0, 81)
 NUDGE = 1e-3  # of the shift, for the central difference of the divergence
 DIFFERENCE_ERROR = 1e-6  # its error: NUDGE^2 times a third derivative below 1
 EXACT = 1e-9
+SMALLEST = float(np.finfo(np.float32).tiny)
 STRONGER = 10.0  # by this factor at least, once D is as sure as training makes it
 
 
@@ -140,7 +141,8 @@ def train_discriminator_alone(
         "trained_non_saturating": non_saturating,
         "trained_fooled": fooled,
     }
-    ratio = non_saturating[-1] / minimax[-1]
+    # a D sure beyond float32 leaves no gradient at all
+    ratio = non_saturating[-1] / np.maximum(minimax[-1], SMALLEST)
     for column, seed in enumerate(seeds):
         found.measure("saturation_ratio", ratio[column], "1", seed=seed, data=data)
         found.measure("saturation_fooled", fooled[-1, column], "1", seed=seed, data=data)

@@ -70,6 +70,17 @@ STUDIES = {
         "samples": 50,
     },
 }
+IMAGES = {
+    "dataset": "digits",
+    "noise_dim": 4,
+    "width": 8,
+    "weight_clip": 0.05,
+    "optimizer": OPTIMIZER,
+}
+STUDIES |= {
+    "image_objectives": STUDIES["objectives"] | {"game": IMAGES},
+    "image_saturation": {"game": IMAGES, "learning_rate": 0.001, "steps": 60, "points": 50},
+}
 
 
 @pytest.fixture(scope="session")

@@ -67,8 +67,8 @@ def test_simultaneous_interval_is_bonferroni_on_student_t():
 
 def test_differences_are_paired_by_seed_and_leave_out_diverged_seeds(small_suite):
     record = read_record(small_suite.parent / "results" / "objectives" / "theory.json")
-    frame = theory_tables.scores(record)
-    rows = theory_tables.summary(frame).set_index(["setting", "minus"])
+    frame, names = theory_tables.scores(record), theory_tables.score_names(record)
+    rows = theory_tables.summary(frame, names).set_index(["setting", "minus"])
     first, second = frame["setting"].cat.categories[:2]
     own, base = (
         frame[frame["setting"] == name].set_index("seed")["wasserstein"] for name in (second, first)
@@ -80,7 +80,7 @@ def test_differences_are_paired_by_seed_and_leave_out_diverged_seeds(small_suite
         math.nan,
         1.0,
     ]
-    left = theory_tables.summary(frame).set_index(["setting", "minus"]).loc[(second, "")]
+    left = theory_tables.summary(frame, names).set_index(["setting", "minus"]).loc[(second, "")]
     assert (left["seeds"], left["diverged"]) == (2, 1)
     assert math.isnan(left["wasserstein"])
 
