@@ -154,8 +154,10 @@ def critics_figure(record: Record, arrays: Arrays, title: str, footer: str) -> F
     for axes, index in zip(panels, chosen, strict=True):
         estimate, slope, _, exact = np.moveaxis(arrays[f"critic_{index}"], -1, 0)
         done = np.arange(1, len(exact) + 1) / len(exact)
+        # a critic whose units are all off has no slope: nothing is drawn there
+        scaled = np.divide(estimate, slope, out=np.full_like(slope, np.nan), where=slope > 0)
         axes.plot(done, exact, color=BLUE, lw=0.8)
-        axes.plot(done, estimate / slope, "--", color=ORANGE, lw=0.8)
+        axes.plot(done, scaled, "--", color=ORANGE, lw=0.8)
         axes.plot([], color=BLUE, label="exact Wasserstein-1")
         axes.plot([], "--", color=ORANGE, label="critic's estimate / steepest slope")
         axes.set(xlabel="share of the training done")

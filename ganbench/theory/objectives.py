@@ -274,5 +274,8 @@ def _critic_claim(found: Findings, rows: Float[np.ndarray, "looks runs 4"]) -> N
         1.0,
         unit="1",
     )
-    last = estimate[-1] / slope[-1] / exact[-1]
-    found.measure("critic_share_of_distance", float(last.mean()), "1")
+    # a critic whose units are all off has no slope, and estimates 0
+    alive = slope[-1] > 0
+    shares = estimate[-1, alive] / slope[-1, alive] / exact[-1, alive]
+    if alive.any():
+        found.measure("critic_share_of_distance", float(shares.mean()), "1")
