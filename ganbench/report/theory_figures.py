@@ -201,8 +201,8 @@ def helvetica_figure(record: Record, arrays: Arrays, title: str, footer: str) ->
     for column, phase in enumerate(PHASES):
         axes = figure.add_subplot(grid[0, 2 * column : 2 * column + 2])
         made = arrays[f"{phase.replace(' ', '_')}_samples"][0]
-        axes.plot(*arrays["real"].T, ".", ms=1, color="0.8")
-        axes.plot(*made.T, ".", ms=1.5, color=BLUE, alpha=0.5)
+        axes.plot(*arrays["real"].T, ".", ms=1, color="0.8", rasterized=True)
+        axes.plot(*made.T, ".", ms=1.5, color=BLUE, alpha=0.5, rasterized=True)
         axes.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[], aspect="equal")
         axes.set_title(phase, loc="left")
     times, history = arrays["times"], arrays["history"]

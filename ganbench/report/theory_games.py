@@ -92,8 +92,10 @@ def samples_figure(record: Record, arrays: Arrays, title: str, footer: str) -> F
             axes.set_axis_off()
             continue
         setting = settings[index]
-        axes.plot(*arrays["real"].T, ".", ms=0.8, color="0.8")
-        axes.plot(*arrays[f"samples_{index}"].T, ".", ms=0.9, color=BLUE, alpha=0.6)
+        axes.plot(*arrays["real"].T, ".", ms=0.8, color="0.8", rasterized=True)
+        axes.plot(
+            *arrays[f"samples_{index}"].T, ".", ms=0.9, color=BLUE, alpha=0.6, rasterized=True
+        )
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
         axes.set_title(
             f"{setting['objective']}\n{setting['update']}, k = {setting['k']}",
