@@ -1,0 +1,93 @@
+"""One training update of an experiment, ours beside its rivals, on made-up images."""
+
+import math
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganbench.bench import rivals
+from ganbench.bench.floor import floor, products
+from ganbench.config import Experiment, Linear, Maxout, load_experiment
+from ganbench.data.rows import Images
+from ganbench.training.cost import SIZES
+from ganbench.training.loop import Run
+
+# Images to choose batches from; an update's time does not depend on what they show.
+IMAGES = 1_000
+CONFIGS = Path(__file__).parents[2] / "configs" / "experiments"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+WHITE = 255.0
+
+Call = Callable[[], object]
+
+
+def experiment(name: str, **training: Any) -> Experiment:
+    """Returns an experiment of the source tree; keywords replace its training settings."""
+    found = load_experiment(CONFIGS / f"{name}.yaml")
+    return found.model_copy(update={"training": found.training.model_copy(update=training)})
+
+
+def images(settings: Experiment, count: int = IMAGES) -> Images:
+    """Returns random images of the size of an experiment's data set."""
+    shape = SIZES[settings.dataset][1]
+    stream = torch.Generator().manual_seed(0)
+    raw = torch.randint(0, 256, (count, *shape), dtype=torch.uint8, generator=stream)
+    return Images(raw, WHITE, settings.preprocessing)
+
+
+def run(settings: Experiment, data: Images) -> Run:
+    """Returns the training of seed 0 at its start."""
+    # The protocol of 2014 monitors a thousand rows; none is looked at here.
+    return Run(settings, 0, data, data.rows(), 1)
+
+
+def batch(settings: Experiment) -> Tensor:
+    """Returns the indices of a minibatch."""
+    return torch.arange(settings.training.batch_size)
+
+
+def our_update(settings: Experiment, data: Images) -> Call:
+    """Returns a call without arguments: our next update."""
+    ours, index = run(settings, data), batch(settings)
+    return lambda: ours._update(index)
+
+
+def rival_updates(settings: Experiment, data: Images) -> tuple[dict[str, Call], dict[str, str]]:
+    """Returns the rivals' updates by name, and why others are missing.
+
+    `floor_<precision>` is no rival but the update's matrix products alone.
+    """
+    rows, index = data.rows(), batch(settings)
+    calls: dict[str, Call] = {
+        name: lambda update=update: update(index)
+        for name, update in rivals.torch_rivals(settings, rows, data.shape).items()
+    }
+    absent: dict[str, str] = {}
+    reason = no_jax(settings)
+    if reason is None:
+        from ganbench.bench import rivals_jax
+
+        loop, numbers = rivals_jax.JaxLoop(settings, rows.numpy()), index.numpy()
+        calls["jax"] = lambda: loop.update(numbers)
+    else:
+        absent["jax"] = reason
+    wanted = products(settings, math.prod(data.shape))
+    if wanted is None:
+        absent["floor"] = "convolutions have no floor here"
+    else:
+        calls |= {f"floor_{name}": floor(wanted, dtype) for name, dtype in DTYPES.items()}
+    return calls, absent
+
+
+def no_jax(settings: Experiment) -> str | None:
+    """Returns why there is no JAX rival of an experiment; none where there is one."""
+    if find_spec("jax") is None:
+        return "JAX is not installed (extra: rivals)"
+    layers = (*settings.generator.layers, *settings.discriminator.layers)
+    if not all(isinstance(layer, Linear | Maxout) for layer in layers):
+        return "the JAX rival has fully connected layers only"
+    return None
