@@ -153,7 +153,8 @@ def _flat(row: Row) -> dict[str, Any]:
 
 
 def _markdown(table: PrintedTable) -> str:
-    body = table.frame.to_markdown(index=False, disable_numparse=True)
+    frame = table.frame.map(lambda cell: cell.replace("|", r"\|"))
+    body = frame.to_markdown(index=False, disable_numparse=True)
     return "\n\n".join([f"**{table.title}**", body, *table.notes]) + "\n"
 
 

@@ -58,7 +58,7 @@ def _best_values(axes: Axes, arrays: Arrays) -> None:
     axes.text(shift[0], -LOG_4, "-log 4", va="bottom", fontsize=7)
     axes.set(xlabel="mean of p_g less mean of p_data (normals of deviation 1)", ylabel="nats")
     axes.set_title("C(G) is lowest where p_g = p_data", loc="left")
-    axes.legend(loc="center left", fontsize=6)
+    axes.legend(loc="upper center", fontsize=6)
 
 
 def optimal_discriminator_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:
@@ -130,10 +130,10 @@ def descent_figure(record: Record, arrays: Arrays, title: str, footer: str) -> F
         gap = arrays[f"descent_{index}_best_value"] + LOG_4
         falling.plot(np.maximum(gap, FLOOR), color=PALETTE[index], label=name)
     falling.axhline(1e-3, color="0.5", ls="--", lw=0.8)
-    falling.set(yscale="log", ylim=(1e-13, 3), xlim=(0, 80))
+    falling.set(yscale="log", ylim=(1e-13, 1e7), xlim=(0, 80))  # room for the legend
     falling.set(xlabel="step", ylabel="C(G) + log 4 (nats)")
     falling.set_title("in p_g: always down", loc="left")
-    falling.legend(fontsize=5, loc="lower left")
+    falling.legend(fontsize=5.5, loc="upper right")
     _moving_density(moving, arrays, STICKY)
     moving.set_title(names[STICKY], loc="left")
     means, paths_of_mean = arrays["means"], arrays["mean_paths"]
@@ -157,7 +157,8 @@ def _moving_density(axes: Axes, arrays: Arrays, case: int) -> None:
         colour = GREEN if step == "last" else str(0.8 - 0.15 * row)
         axes.plot(grid, density, color=colour, lw=1, label=f"step {step}")
     axes.set(xlim=(-6, 6), xlabel="x", ylabel="density")
-    axes.legend(fontsize=5.5)
+    axes.legend(fontsize=5.5, loc="upper right")
+    axes.set_ylim(top=1.5 * float(densities.max()))  # room for the legend
 
 
 def saturation_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:  # noqa: ARG001

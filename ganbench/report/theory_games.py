@@ -142,7 +142,8 @@ def scores_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Fi
         name.replace("alternating", "alt.").replace("simultaneous", "sim.")
         for name in rows["setting"]
     ]
-    panels[0].set_yticks(range(len(rows)), names, fontsize=6)
+    for axes in panels:
+        axes.set_yticks(range(len(rows)), names, fontsize=6)
     panels[0].invert_yaxis()
     return figure
 

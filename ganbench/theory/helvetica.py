@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from scipy import spatial
 
+from ganbench.evaluation.diversity import COLLAPSED as ALARM
+from ganbench.evaluation.diversity import collapse_share
 from ganbench.theory.config import Helvetica
 from ganbench.theory.duel import Contestant, Duel
 from ganbench.theory.findings import Findings
@@ -105,6 +107,9 @@ def _keep(
             found.measure(name, value, UNITS[name], seed=seed, phase=phase)
     key = phase.replace(" ", "_")
     made = samples(players, settings.game, seeds, settings.samples)
+    for seed, points in zip(seeds, made, strict=True):
+        share = collapse_share(*map(torch.from_numpy, (points, watch.real)))
+        found.measure("collapse_share", share, "1", seed=seed, phase=phase)
     found.arrays |= {
         f"{key}_generator": players.g.cpu().numpy().copy(),
         f"{key}_discriminator": players.d.cpu().numpy().copy(),
@@ -139,3 +144,18 @@ def _claim(found: Findings, seeds: int) -> None:
             KEPT,
             unit="1",
         )
+    found.claim_at_least(
+        "helvetica_alarm",
+        f"Helvetica: share of alike pairs of samples, G alone trained, least of {seeds} seeds "
+        "(the training loop's alarm)",
+        min(ends("collapse_share", "D frozen")),
+        ALARM,
+        unit="1",
+    )
+    found.claim_at_most(
+        "helvetica_no_alarm",
+        f"Helvetica: share of alike pairs of samples, in step again, most of {seeds} seeds",
+        max(ends("collapse_share", "in step again")),
+        ALARM,
+        unit="1",
+    )

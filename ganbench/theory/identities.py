@@ -168,6 +168,18 @@ def _theorem(found: Findings, cases: list[Case], dimension: int) -> None:
         max(abs(a.value - b) for a, b in zip(left, right, strict=True)),
         THEOREM_BOUND[dimension],
     )
+    by_terms = [
+        abs(a.value - b)
+        for c, a, b in zip(cases, left, right, strict=True)
+        if "two KL terms" in c.pair.means
+    ]
+    found.claim_at_most(
+        f"theorem_1_kl_terms_{dimension}d",
+        f"Theorem 1: C(G) against -log 4 plus the proof's two KL terms, {dimension}-D, "
+        f"worst of {len(by_terms)} pairs",
+        max(by_terms),
+        THEOREM_BOUND[dimension],
+    )
     disjoint = [e.value for c, e in zip(cases, left, strict=True) if "disjoint" in c.pair.name]
     found.claim_at_most(
         f"disjoint_{dimension}d",
