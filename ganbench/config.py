@@ -188,8 +188,13 @@ class Training(Frozen):
 class Evaluation(Frozen):
     """What is measured, and when (D3)."""
 
-    protocol: Literal["gan2014"] = Field(
+    protocol: Literal["gan2014", "gmmn2015", "fine"] = Field(
         "gan2014", description="Fixes samples, validation images and bandwidth grid by name."
+    )
+    draws: PositiveInt = Field(
+        1,
+        description="Independent draws of the protocol's samples from each state; with two or more "
+        "also likelihoods of up to 100,000 samples.",
     )
     monitor_every: PositiveInt = Field(
         description="Epochs between validation log-likelihoods during training (the last always)."
@@ -225,14 +230,32 @@ class Experiment(Frozen):
     @property
     def digest(self) -> str:
         """Identifies every setting that can change a number."""
-        return settings_digest(self.model_dump(mode="json", exclude={"title", "note", "figure"}))
+        settings = self.model_dump(mode="json", exclude={"title", "note", "figure"})
+        return settings_digest(_without_later(settings))
 
     @property
     def training_digest(self) -> str:
         """Identifies every setting that can change the weights or the history."""
         included = {"dataset", "preprocessing", "generator", "discriminator", "training"}
         settings = self.model_dump(mode="json", include=included)
-        return settings_digest(settings | {"monitor_every": self.evaluation.monitor_every})
+        settings["monitor_every"] = self.evaluation.monitor_every
+        if self.evaluation.protocol != "gan2014":
+            # It monitors training and chooses the best state; named only where it is another (D9).
+            settings["protocol"] = self.evaluation.protocol
+        return settings_digest(_without_later(settings))
+
+
+# Settings that came after records were published: a digest names them only where they differ from
+# what was done before, so that older records stay valid.
+LATER = {("evaluation", "draws"): 1}
+
+
+def _without_later(settings: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: dict(part) if isinstance(part, dict) else part for name, part in settings.items()}
+    for (part, name), before in LATER.items():
+        if part in kept and kept[part].get(name) == before:
+            del kept[part][name]
+    return kept
 
 
 class SuiteEntry(Frozen):

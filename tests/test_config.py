@@ -1,5 +1,6 @@
 """Files to settings: every message, what a digest covers, and the recipes against the paper."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,7 @@ def test_defaults_are_those_of_the_released_code(write: Callable[..., Path]) -> 
         ),
         ("discriminator.input_keep", 0.0, "discriminator: input_keep: input should be greater"),
         ("discriminator.hidden_keep", 1.5, "discriminator: hidden_keep: input should be less"),
-        ("evaluation.protocol", "mine", "evaluation: protocol: input should be 'gan2014'"),
+        ("evaluation.protocol", "mine", "evaluation: protocol: input should be 'gan2014', "),
         ("evaluation.checkpoints", [], "evaluation: checkpoints: tuple should have at least 1"),
     ],
 )
@@ -247,9 +248,11 @@ SCIENTIFIC = [
     ("training.phases.0.epochs", 4),
     ("evaluation.monitor_every", 6),
     ("evaluation.checkpoints", ["last"]),
+    ("evaluation.draws", 2),
+    ("evaluation.protocol", "fine"),
 ]
 # Settings of SCIENTIFIC that change which numbers are shown, but neither weights nor history.
-NOT_TRAINING = {"paper_column", "evaluation.checkpoints"}
+NOT_TRAINING = {"paper_column", "evaluation.checkpoints", "evaluation.draws"}
 
 
 @pytest.mark.parametrize(("path", "value"), SCIENTIFIC)
@@ -410,6 +413,8 @@ def test_variants_differ_in_nothing_else(name: str, base: str, differs: dict[str
     elif name == "mnist_25_epochs":
         assert found["training"]["phases"][0].pop("epochs") == differs["training"]["phases"]
         assert plain["training"]["phases"][0].pop("epochs") == 300
+        assert found["evaluation"].pop("draws") == 1
+        assert plain["evaluation"].pop("draws") == 5
     else:
         for key, value in differs.items():
             assert found.pop(key) == value
@@ -477,3 +482,12 @@ def test_every_shipped_suite_loads_with_its_experiments(path: Path) -> None:
         assert name == config.stem
         assert found.title
         assert seeds
+
+
+@pytest.mark.parametrize("suite", ["mnist_25_epochs", "full_sizes"])
+def test_published_records_are_of_the_settings_as_they_are_now(suite: str) -> None:
+    published = CONFIGS.parent / "results" / "published" / suite
+    for name, _, found, seeds in suite_experiments(CONFIGS / "suites" / f"{suite}.yaml"):
+        for seed in seeds:
+            record = json.loads((published / name / f"seed_{seed}" / "evaluate.json").read_text())
+            assert record["config_digest"] == found.digest

@@ -10,18 +10,24 @@ import torch
 from torch import Tensor
 
 from ganbench.evaluation.parzen import (
+    FINE,
     GAN2014,
+    GMMN2015,
     PROTOCOLS,
+    Bandwidth,
     choose_bandwidth,
     log_likelihoods,
     mean_and_standard_error,
     over_folds,
+    refine_bandwidth,
 )
 
 # Float64 on both sides; distances by norms and products lose a few digits to cancellation.
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 # Float32 pixels: distances lose about 1e-5, which sigma = 0.1 multiplies by 50.
 FLOAT32_NATS = 0.01
+# Twice the search's tolerance of 1e-4 in log sigma.
+SEARCH = 2e-4
 SIGMAS = [0.1, 0.2154434690031884, 0.7, 1.0]
 
 
@@ -147,7 +153,6 @@ def test_an_optimum_at_the_edge_of_the_grid_is_flagged(sigmas: list[float], best
 
 
 def test_the_protocol_of_2014() -> None:
-    assert PROTOCOLS == {"gan2014": GAN2014}
     assert GAN2014.name == "gan2014"
     assert GAN2014.samples == 10_000
     expected = [10 ** (-1 + k / 9) for k in range(10)]
@@ -157,6 +162,78 @@ def test_the_protocol_of_2014() -> None:
     assert torch.equal(GAN2014.validation_images(images[:300], folds=1), images[:300])
     # TFD's whole folds choose their bandwidth.
     assert torch.equal(GAN2014.validation_images(images, folds=5), images)
+
+
+def test_the_protocol_of_2015() -> None:
+    assert GMMN2015.sigmas == pytest.approx([0.1 + 0.01 * k for k in range(21)], abs=1e-12)
+    assert GMMN2015.grid(1) == GMMN2015.sigmas
+    assert GMMN2015.grid(5) == pytest.approx([0.05 + 0.01 * k for k in range(21)], abs=1e-12)
+    images = rows(1500, 2)
+    assert torch.equal(GMMN2015.validation_images(images, folds=1), images)
+    assert GMMN2015.one_sigma
+    assert "leaks" in GMMN2015.note
+
+
+def test_names_fix_everything() -> None:
+    assert {name: protocol.name for name, protocol in PROTOCOLS.items()} == {
+        name: name for name in ("gan2014", "gmmn2015", "fine")
+    }
+    assert GAN2014.named(10_000) == "gan2014"
+    assert GAN2014.named(1000) == "gan2014_1000_centers"
+    # The search starts from a grid that goes on from that of 2014 on both sides.
+    assert FINE.sigmas[9:19] == pytest.approx(GAN2014.sigmas, rel=1e-12)
+
+
+def best_of(values: Tensor, centers: Tensor) -> float:
+    """The best of 20,000 bandwidths, one at a time but vectorised over points."""
+    sigmas = np.geomspace(0.01, 1, 20_000)
+    squares = torch.cdist(values, centers, compute_mode="donot_use_mm_for_euclid_dist") ** 2
+    size = values.shape[1]
+    means = [
+        scipy.special.logsumexp(-squares.numpy() / (2 * sigma**2), axis=1).mean()
+        - size * math.log(sigma)
+        for sigma in sigmas
+    ]
+    return float(sigmas[int(np.argmax(means))])
+
+
+def test_one_centre_has_its_best_bandwidth_in_closed_form() -> None:
+    # The maximum likelihood variance of an isotropic Gaussian of known mean.
+    points, center = rows(60, 12), rows(1, 12, seed=1)
+    expected = math.sqrt(((points - center) ** 2).mean().item())
+    found = choose_bandwidth(points, center, SIGMAS)
+    fine = refine_bandwidth(points, center, SIGMAS, found)
+    assert fine.sigma == pytest.approx(expected, rel=SEARCH)
+    assert not fine.at_bound
+    value = log_likelihoods(points, center, [expected]).mean().item()
+    assert fine.log_likelihood == pytest.approx(value, abs=1e-6)
+    assert fine.log_likelihood > max(found.log_likelihoods)
+
+
+def test_the_search_finds_what_twenty_thousand_bandwidths_find() -> None:
+    points, centers = rows(20, 4), rows(30, 4, seed=1)
+    sigmas = GAN2014.sigmas
+    fine = refine_bandwidth(points, centers, sigmas, choose_bandwidth(points, centers, sigmas))
+    assert fine.sigma == pytest.approx(best_of(points, centers), rel=5e-4)
+
+
+@pytest.mark.parametrize("sigmas", [[0.001, 0.002], [0.9, 2.0]])
+def test_beyond_the_end_of_a_grid_the_search_goes_on(sigmas: list[float]) -> None:
+    points, centers = rows(60, 12), rows(1, 12, seed=1)
+    found = choose_bandwidth(points, centers, sigmas)
+    assert found.at_grid_edge
+    fine = refine_bandwidth(points, centers, sigmas, found)
+    inside = 0.001 / 10 < math.sqrt(((points - centers) ** 2).mean().item()) < 0.002 * 10
+    assert fine.at_bound == (sigmas[0] == 0.001 and not inside)
+    assert fine.log_likelihood > max(found.log_likelihoods)
+
+
+def test_the_search_is_never_worse_than_the_grid() -> None:
+    points, centers = rows(20, 4), rows(30, 4, seed=1)
+    found = choose_bandwidth(points, centers, SIGMAS)
+    high = Bandwidth(found.sigma, [value + 1e6 for value in found.log_likelihoods], False)
+    fine = refine_bandwidth(points, centers, SIGMAS, high)
+    assert (fine.sigma, fine.log_likelihood) == (found.sigma, max(high.log_likelihoods))
 
 
 def test_the_error_over_test_images_is_that_of_the_paper() -> None:

@@ -1,0 +1,170 @@
+"""Scores samples under a named protocol: bandwidth, test likelihood, and how far to trust them."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from ganbench.evaluation import parzen
+from ganbench.evaluation.parzen import Bandwidth, Progress, Protocol, log_likelihoods
+from ganbench.evaluation.uncertainty import resampled_choices
+
+# Around a searched bandwidth resampled images choose from this many points in steps of 1 %.
+LOCAL_POINTS = 21
+
+
+@dataclass(frozen=True)
+class FoldScore:
+    """What the images of one fold say; the only fold where data have none.
+
+    Attributes:
+        sigma: the bandwidth used, pixel units.
+        at_grid_edge: whether a better one may lie outside what was tried.
+        sigmas: the grid.
+        validation_log_likelihoods: means at the grid's points, nats.
+        grid_penalty: nats; the best mean of the bounded search less that of the bandwidth used, on
+            the same validation images. What the grid costs; 0 where the protocol searches itself.
+        penalty_at_bound: whether that search ended at its bound, so that the penalty is a lower
+            bound.
+        bandwidth_error: nats; standard deviation of the test mean when the validation images that
+            choose the bandwidth are drawn anew (bootstrap).
+        log_likelihood: nats, mean over the test images.
+        standard_error: nats, over the test images.
+        n_validation: images that chose the bandwidth.
+        n_test: test images.
+    """
+
+    sigma: float
+    at_grid_edge: bool
+    sigmas: tuple[float, ...]
+    validation_log_likelihoods: tuple[float, ...]
+    grid_penalty: float
+    penalty_at_bound: bool
+    bandwidth_error: float
+    log_likelihood: float
+    standard_error: float
+    n_validation: int
+    n_test: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """The result of a protocol.
+
+    Attributes:
+        protocol: its name, with the number of centres where that is not the protocol's.
+        n_centers: samples.
+        log_likelihood: nats, mean over test images, or over folds; higher is better.
+        standard_error: nats, over test images, or over folds.
+        folds: one entry per fold.
+    """
+
+    protocol: str
+    n_centers: int
+    log_likelihood: float
+    standard_error: float
+    folds: tuple[FoldScore, ...]
+
+    @property
+    def grid_penalty(self) -> float:
+        """Nats, mean over folds."""
+        return float(np.mean([fold.grid_penalty for fold in self.folds]))
+
+    @property
+    def bandwidth_error(self) -> float:
+        """Nats, of the mean over folds whose bandwidths are chosen independently."""
+        errors = [fold.bandwidth_error for fold in self.folds]
+        return float(np.sqrt(np.sum(np.square(errors))) / len(errors))
+
+
+def score(
+    validation: Sequence[Float[Tensor, "_m d"]],
+    test: Sequence[Float[Tensor, "_t d"]],
+    samples: Float[Tensor, "n d"],
+    protocol: Protocol,
+    progress: Progress | None = None,
+) -> Score:
+    """Returns the Parzen log-likelihood of the test images under a protocol.
+
+    Args:
+        validation: all validation images of each fold; one entry where data have no folds.
+        test: the test images of each fold, in the same order.
+        samples: the centres, in the units and on the device of the images.
+        protocol: fixes everything else.
+        progress: called with test images done and in all, fold by fold.
+    """
+    count = len(validation)
+    chosen = [protocol.validation_images(images, count) for images in validation]
+    if protocol.one_sigma:
+        choices = [_choose(torch.cat(chosen), samples, protocol, count)] * count
+    else:
+        choices = [_choose(images, samples, protocol, count) for images in chosen]
+    folds = tuple(
+        _on_test(images, samples, choice, progress)
+        for images, choice in zip(test, choices, strict=True)
+    )
+    mean, error = folds[0].log_likelihood, folds[0].standard_error
+    if count > 1:
+        mean, error = parzen.over_folds([fold.log_likelihood for fold in folds])
+    return Score(protocol.named(len(samples)), len(samples), mean, error, folds)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A bandwidth and what resampled validation images would have taken instead."""
+
+    grid: tuple[float, ...]
+    found: Bandwidth
+    sigma: float
+    at_edge: bool
+    penalty: float
+    penalty_at_bound: bool
+    resampled: tuple[float, ...]
+    n_validation: int
+
+
+def _choose(images: Tensor, samples: Tensor, protocol: Protocol, folds: int) -> _Choice:
+    grid = protocol.grid(folds)
+    matrix = log_likelihoods(images, samples, grid)
+    found = parzen.likeliest(matrix, grid)
+    fine = parzen.refine_bandwidth(images, samples, grid, found)
+    if protocol.search == "grid":
+        resampled = [grid[choice] for choice in resampled_choices(matrix)]
+        penalty = fine.log_likelihood - max(found.log_likelihoods)
+        sigma, at_edge = found.sigma, found.at_grid_edge
+    else:
+        local = (fine.sigma * np.exp(np.linspace(-0.1, 0.1, LOCAL_POINTS))).tolist()
+        resampled = [
+            local[one] for one in resampled_choices(log_likelihoods(images, samples, local))
+        ]
+        sigma, at_edge, penalty = fine.sigma, fine.at_bound, 0.0
+    return _Choice(
+        grid, found, sigma, at_edge, penalty, fine.at_bound, tuple(resampled), len(images)
+    )
+
+
+def _on_test(
+    images: Tensor, samples: Tensor, choice: _Choice, progress: Progress | None
+) -> FoldScore:
+    """One pass over the test images at every bandwidth that matters."""
+    sigmas = [choice.sigma, *sorted(set(choice.resampled) - {choice.sigma})]
+    matrix: Float64[Tensor, "k m"] = log_likelihoods(images, samples, sigmas, progress)
+    mean, error = parzen.mean_and_standard_error(matrix[0])
+    at = dict(zip(sigmas, matrix.mean(dim=1).tolist(), strict=True))
+    return FoldScore(
+        sigma=choice.sigma,
+        at_grid_edge=choice.at_edge,
+        sigmas=choice.grid,
+        validation_log_likelihoods=tuple(choice.found.log_likelihoods),
+        grid_penalty=choice.penalty,
+        penalty_at_bound=choice.penalty_at_bound,
+        bandwidth_error=statistics.stdev(at[sigma] for sigma in choice.resampled),
+        log_likelihood=mean,
+        standard_error=error,
+        n_validation=choice.n_validation,
+        n_test=len(images),
+    )
