@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-bench = typer.Typer(help="Measure the kernels.", no_args_is_help=True)
+bench = typer.Typer(help="Measure speed.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
 
@@ -237,6 +237,18 @@ def bench_run(
     from ganbench.bench.kernels import main as run
 
     run(out)
+
+
+@bench.command("compare")
+def bench_compare(
+    base: Annotated[str, typer.Option(help="The git revision to compare this tree with.")],
+    pairs: Annotated[int, typer.Option(min=3, help="Runs of each tree.")] = 7,
+    select: Annotated[str, typer.Option("-k", help="Only benchmarks whose name holds this.")] = "",
+) -> None:
+    """Fail when this tree is slower than another revision: both run in turn, on one thread."""
+    from ganbench.bench.compare import main as run
+
+    run(base, pairs, select)
 
 
 @app.command()

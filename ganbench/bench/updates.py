@@ -42,7 +42,7 @@ def images(settings: Experiment, count: int = IMAGES) -> Images:
 def run(settings: Experiment, data: Images) -> Run:
     """Returns the training of seed 0 at its start."""
     # The protocol of 2014 monitors a thousand rows; none is looked at here.
-    return Run(settings, 0, data, data.rows(), 1)
+    return Run(settings, [0], data, data.rows(), 1)
 
 
 def batch(settings: Experiment) -> Tensor:
@@ -53,7 +53,7 @@ def batch(settings: Experiment) -> Tensor:
 def our_update(settings: Experiment, data: Images) -> Call:
     """Returns a call without arguments: our next update."""
     ours, index = run(settings, data), batch(settings)
-    return lambda: ours._update(index)
+    return lambda: ours.update([index])
 
 
 def rival_updates(settings: Experiment, data: Images) -> tuple[dict[str, Call], dict[str, str]]:
