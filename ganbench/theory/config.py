@@ -130,12 +130,15 @@ class Helvetica(Frozen):
 
 
 class ImageGame(Frozen):
-    """Networks and data of the games on images: ReLU layers, sigmoid pixels, no dropout."""
+    """Networks and data of the games on images: ReLU layers, sigmoid pixels."""
 
     dataset: DatasetName = Field(description="The data set.")
     noise_dim: PositiveInt = Field(description="Dimensions of z, standard normal.")
     width: PositiveInt = Field(description="Units of each of the two hidden layers.")
     weight_clip: PositiveFloat = Field(description="Bound on a Wasserstein critic's weights.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Part of D's hidden units that an update leaves out, as in the paper."
+    )
     optimizer: Optimizer
 
 

@@ -62,6 +62,7 @@ class Duel:
         betas: tuple[float, float],
         device: str,
         weight_clip: float = 0.01,
+        dropout: Draws | None = None,
     ) -> None:
         """Draws the initial weights.
 
@@ -72,10 +73,12 @@ class Duel:
             betas: of Adam.
             device: "cpu" or "cuda".
             weight_clip: bound on every weight of a Wasserstein critic after each update.
+            dropout: of masks over all hidden units of D, one a point; D has none if absent.
         """
         seeds = [run.seed for run in contestants]
         self.G, self.D = networks
         self.real, self.noise = draws
+        self._dropout = dropout
         self.g = self.G.initial(seeds, GENERATOR).to(device)
         self.d = self.D.initial(seeds, DISCRIMINATOR).to(device)
         self._groups = _objective_slices(contestants)
@@ -89,15 +92,18 @@ class Duel:
         """Returns G(z) of every run."""
         return self.G(self.g, noise)
 
-    def judge(self, points: Float[Tensor, "runs n d"]) -> Float[Tensor, "runs n"]:
+    def judge(
+        self, points: Float[Tensor, "runs n d"], masks: Sequence[Tensor] = ()
+    ) -> Float[Tensor, "runs n"]:
         """Returns the logits of D (a critic's values under `wasserstein`)."""
-        return self.D(self.d, points)[..., 0]
+        return self.D(self.d, points, masks)[..., 0]
 
     def simultaneous_step(self) -> None:
         """Updates both players from one batch and the same parameters (the released code)."""
         self.g.requires_grad_()
         self.d.requires_grad_()
-        real, fake = self.judge(self.real.next()), self.judge(self.generate(self.noise.next()))
+        real = self.judge(self.real.next(), self._masks())
+        fake = self.judge(self.generate(self.noise.next()), self._masks())
         losses = self._losses(real, fake)
         (d_gradient,) = torch.autograd.grad(losses[0].sum(), self.d, retain_graph=True)
         (g_gradient,) = torch.autograd.grad(losses[1].sum(), self.g)
@@ -109,18 +115,21 @@ class Duel:
         with torch.no_grad():
             points = self.generate(self.noise.next())
         self.d.requires_grad_()
-        loss, _ = self._losses(self.judge(self.real.next()), self.judge(points))
+        real = self.judge(self.real.next(), self._masks())
+        loss, _ = self._losses(real, self.judge(points, self._masks()))
         (gradient,) = torch.autograd.grad(loss.sum(), self.d)
         self._update_discriminator(gradient)
 
     def generator_step(self) -> None:
         """Updates G alone, on fresh noise (the outer loop of Algorithm 1)."""
-        self._update_generator(self.generator_gradient(self.noise.next()))
+        self._update_generator(self.generator_gradient(self.noise.next(), self._masks()))
 
-    def generator_gradient(self, noise: Float[Tensor, "runs n z"]) -> Float[Tensor, "runs size"]:
+    def generator_gradient(
+        self, noise: Float[Tensor, "runs n z"], masks: Sequence[Tensor] = ()
+    ) -> Float[Tensor, "runs size"]:
         """Returns the gradient of the generator's loss in its parameters."""
         self.g.requires_grad_()
-        fake = self.judge(self.generate(noise))
+        fake = self.judge(self.generate(noise), masks)
         _, loss = self._losses(torch.zeros_like(fake), fake)
         (gradient,) = torch.autograd.grad(loss.sum(), self.g)
         self.g.requires_grad_(False)
@@ -139,6 +148,10 @@ class Duel:
     def slow_to(self, fraction: float) -> None:
         """Sets every learning rate to a fraction of its first value."""
         self._rate = fraction * self._first_rate
+
+    def _masks(self) -> Sequence[Tensor]:
+        """Fresh dropout masks of D's hidden layers; none without dropout."""
+        return self._dropout.next().split(self.D.units[1:-1], dim=2) if self._dropout else ()
 
     def _losses(
         self, real: Float[Tensor, "runs n"], fake: Float[Tensor, "runs n"]

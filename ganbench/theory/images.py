@@ -1,4 +1,4 @@
-"""Objectives, k and saturation on images, played by the same batched networks as in the plane."""
+"""Objectives, k and saturation on images, played by batched networks as in the plane."""
 
 from collections.abc import Sequence
 
@@ -132,7 +132,16 @@ def _duel(game: ImageGame, runs: Sequence[Contestant], pictures: Pictures, devic
         Draws(seeds, "noise", lambda n, rng: _noise(game, n, rng), batch, device),
     )
     betas = game.optimizer.beta1, game.optimizer.beta2
-    return Duel(runs, networks, draws, betas, device, game.weight_clip)
+    dropout = Draws(seeds, "dropout", lambda n, rng: _masks(game, n, rng), batch, device)
+    return Duel(
+        runs, networks, draws, betas, device, game.weight_clip, dropout if game.dropout else None
+    )
+
+
+def _masks(game: ImageGame, count: int, rng: torch.Generator) -> Float[Tensor, "count units"]:
+    """Which units of D's two hidden layers stay, scaled so that their mean is 1."""
+    keep = 1 - game.dropout
+    return (torch.rand(count, 2 * game.width, generator=rng) < keep).float() / keep
 
 
 def _noise(game: ImageGame, count: int, rng: torch.Generator) -> Float[Tensor, "count z"]:

@@ -75,6 +75,7 @@ IMAGES = {
     "noise_dim": 4,
     "width": 8,
     "weight_clip": 0.05,
+    "dropout": 0.5,
     "optimizer": OPTIMIZER,
 }
 STUDIES |= {

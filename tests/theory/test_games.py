@@ -8,10 +8,11 @@ import torch
 from scipy import stats
 
 from ganbench.errors import ConfigError
-from ganbench.theory import figure1, helvetica, objectives, saturation
+from ganbench.theory import figure1, helvetica, images, objectives, saturation
 from ganbench.theory.config import (
     Game2D,
     Helvetica,
+    ImageGame,
     Objectives,
     Optimizer,
     Saturation,
@@ -139,6 +140,34 @@ def test_a_slowed_game_takes_smaller_steps():
     quick.discriminator_step()
     slow.discriminator_step()
     torch.testing.assert_close(slow.d - start, 0.1 * (quick.d - start), rtol=1e-3, atol=1e-7)
+
+
+def dropping_duel(keep):
+    def masks(count, rng):
+        return (torch.rand(count, 2 * GAME.width, generator=rng) < keep).float() / keep
+
+    plain = duel([Contestant("minimax", 0, 0.01)])
+    drops = Draws([0], "dropout", masks, GAME.optimizer.batch_size, "cpu")
+    draws = plain.real, plain.noise
+    runs = [Contestant("minimax", 0, 0.01)]
+    return Duel(runs, (plain.G, plain.D), draws, (0.0, 0.9), "cpu", dropout=drops)
+
+
+def test_dropout_changes_updates_and_nothing_else():
+    plain, whole, half = (
+        duel([Contestant("minimax", 0, 0.01)]),
+        dropping_duel(1.0),
+        dropping_duel(0.5),
+    )
+    points = plain.real.next()
+    assert torch.equal(half.judge(points), plain.judge(points))
+    for players in (plain, whole, half):
+        players.real = duel([Contestant("minimax", 0, 0.01)]).real
+        players.train("alternating", 1, 3)
+    assert torch.equal(whole.d, plain.d)
+    assert torch.equal(whole.g, plain.g)
+    assert not torch.equal(half.d, plain.d)
+    assert not torch.equal(half.g, plain.g)
 
 
 def test_draws_are_shared_by_equal_seeds_and_go_on_past_a_block():
@@ -316,3 +345,17 @@ def test_helvetica_study_freezes_the_discriminator():
 def test_mean_distance_of_a_square():
     corners = np.array([[0.0, 0], [1, 0], [0, 1], [1, 1]])
     assert helvetica.mean_distance(corners) == pytest.approx((4 + 2 * np.sqrt(2)) / 6)
+
+
+def test_masks_leave_out_the_asked_part_and_keep_the_mean():
+    game = ImageGame(
+        dataset="digits",
+        noise_dim=2,
+        width=50,
+        weight_clip=0.1,
+        dropout=0.2,
+        optimizer=Optimizer(batch_size=4),
+    )
+    masks = images._masks(game, 1000, torch.Generator().manual_seed(0))
+    assert masks.unique().tolist() == pytest.approx([0, 1.25])
+    assert masks.mean().item() == pytest.approx(1, abs=0.01)  # 100,000 draws: sd 0.0016
