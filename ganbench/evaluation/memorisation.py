@@ -1,0 +1,188 @@
+"""Does a sampler copy its training images? Five answers, of which one is blind to blur."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, UInt8
+from scipy import stats
+from sklearn.cluster import KMeans
+from torch import Tensor
+
+from ganbench.evaluation.distances import Nearest, nearest_two
+from ganbench.evaluation.measures import Estimate
+
+CELLS = 10  # as few as keep like with like; Meehan et al. use 10 to 30 on images
+FRESH_PER_CELL = 30  # below, Mann and Whitney's U is not yet near normal
+SMALLEST_CELL = 20  # samples; the authors' code takes the same
+CLUSTERED = 10_000  # training images that make the cells
+NEAR = 1 / 3  # of the distance to the second nearest image
+NORMAL_95 = 1.96
+
+
+def copied_share(to_train: Nearest, to_fresh: Nearest, n_train: int, n_fresh: int) -> Estimate:
+    """Returns the share of samples that copy a training image, whatever their blur.
+
+    The nearest real image of a sample that copies nothing is a training image as often as these
+    are among the real images: pi = n_train / (n_train + n_fresh). A copy's always is. With y the
+    share of samples whose nearest is a training image, the copied share is (y - pi) / (1 - pi): 0
+    for fresh or blurred draws, 1 for a perfect memory. The control is in the measure: fresh images
+    are what training images are, but that the sampler never saw them.
+
+    The standard error counts samples of the same nearest image as one (clusters), so that a
+    collapsed sampler has a large one.
+
+    Args:
+        to_train: of the samples, among the training images.
+        to_fresh: of the samples, among images that trained nothing.
+        n_train: number of training images.
+        n_fresh: number of fresh images.
+
+    Source: ours; after Meehan et al. 2020, whose three samples it uses.
+    """
+    expected = n_train / (n_train + n_fresh)
+    copies = (to_train.distance < to_fresh.distance).double()
+    ties = to_train.distance == to_fresh.distance
+    copies[ties] = expected
+    nearest = torch.where(copies.bool() & ~ties, to_train.index, n_train + to_fresh.index)
+    sums = torch.zeros(n_train + n_fresh, dtype=torch.float64, device=nearest.device)
+    sums.scatter_add_(0, nearest, copies - expected)
+    n = len(copies)
+    scale = 1 - expected
+    value = (copies.mean().item() - expected) / scale
+    return Estimate("copied_share", value, sums.norm().item() / n / scale, n=n)
+
+
+def data_copying(
+    samples: Float[Tensor, "m d"], train: Float[Tensor, "t d"], fresh: Float[Tensor, "n d"]
+) -> list[Estimate]:
+    """Returns the data-copying statistic C_T and its effect size.
+
+    Within each k-means cell of the training images, U counts the pairs (sample, fresh image) in
+    which the sample is farther from its nearest training image; Z is U less its mean n m / 2 over
+    its deviation sqrt(n m (n + m + 1) / 12). C_T is the mean of Z over cells, weighted by the fresh
+    images in them, and grows with the number of samples. The effect size does not: it is the same
+    mean of U / (n m), the probability of superiority, 0.5 without copying, and its 95 % interval is
+    normal with DeLong's variance. Blurred samples lie near the training images too and lower both.
+
+    Args:
+        samples: of the model; cells with fewer than `SMALLEST_CELL` of them are left out.
+        train: images that trained the model.
+        fresh: images that did not.
+
+    Source: Meehan, Chaudhuri and Dasgupta, "A non-parametric test to detect data-copying in
+    generative models", AISTATS 2020, arXiv 2004.05675; variance: DeLong et al., Biometrics 44
+    (1988).
+    """
+    cells = list(_cells(samples, train, fresh))
+    weights = np.array([len(of_fresh) for _, of_fresh in cells], float)
+    weights /= weights.sum()
+    scores = [_mann_whitney(*distances) for distances in cells]
+    z, superiority, variance = (np.array(column) for column in zip(*scores, strict=True))
+    effect = float(weights @ superiority)
+    error = float(np.sqrt(weights**2 @ variance))
+    interval = (max(effect - NORMAL_95 * error, 0.0), min(effect + NORMAL_95 * error, 1.0))
+    count = sum(len(of_samples) for of_samples, _ in cells)
+    return [
+        Estimate("copying_z", float(weights @ z), n=count, labels={"cells": len(cells)}),
+        Estimate("copying_superiority", effect, error, interval, count, {"cells": len(cells)}),
+    ]
+
+
+def _cells(
+    samples: Tensor, train: Tensor, fresh: Tensor
+) -> Iterator[tuple[Float64[np.ndarray, " _m"], Float64[np.ndarray, " _n"]]]:
+    """Distances of samples and of fresh images to the training images of their cell."""
+    count = max(1, min(CELLS, len(fresh) // FRESH_PER_CELL))
+    cells = KMeans(count, random_state=0).fit(train[:CLUSTERED].cpu().numpy())
+    of_samples, of_train, of_fresh = (
+        torch.from_numpy(cells.predict(rows.cpu().numpy())).to(rows.device)
+        for rows in (samples, train, fresh)
+    )
+    for cell in range(count):
+        made, known, new = (
+            rows[of == cell]
+            for rows, of in ((samples, of_samples), (train, of_train), (fresh, of_fresh))
+        )
+        if len(made) >= SMALLEST_CELL and len(new) and len(known) > 1:
+            to_known = [nearest_two(rows, known).distance.cpu().numpy() for rows in (made, new)]
+            yield to_known[0], to_known[1]
+
+
+def _mann_whitney(
+    of_samples: Float64[np.ndarray, " m"], of_fresh: Float64[np.ndarray, " n"]
+) -> tuple[float, float, float]:
+    """Z, the probability of superiority, and that probability's variance."""
+    m, n = len(of_samples), len(of_fresh)
+    ranks = stats.rankdata(np.concatenate([of_samples, of_fresh]))
+    # Placements: the share of the other group that each value exceeds, ties counting a half.
+    above = (ranks[:m] - stats.rankdata(of_samples)) / n
+    below = 1 - (ranks[m:] - stats.rankdata(of_fresh)) / m
+    superiority = float(above.mean())
+    z = (superiority - 0.5) * n * m / np.sqrt(n * m * (n + m + 1) / 12)
+    variance = float(above.var(ddof=1) / m + (below.var(ddof=1) / n if n > 1 else 0.0))
+    return float(z), superiority, variance
+
+
+def nearest_ratio(to_train: Nearest, fresh_to_train: Nearest) -> Estimate:
+    """Returns the median distance of samples to the training images over that of fresh images.
+
+    1 for fresh draws. It falls for copies, and as much for samples that are merely blurred, which
+    are near to everything: alone it proves nothing.
+
+    Args:
+        to_train: of the samples, among the training images.
+        fresh_to_train: of fresh images, among the training images.
+
+    Source: the plain nearest-neighbour check; its failure: Theis et al. 2016, section 3.3.
+    """
+    value = (to_train.distance.median() / fresh_to_train.distance.median()).item()
+    return Estimate("nearest_ratio", value, n=len(to_train.distance))
+
+
+def near_duplicates(to_train: Nearest) -> Estimate:
+    """Returns the share of samples three times nearer to one training image than to any other.
+
+    Args:
+        to_train: of the samples, among the training images.
+
+    Source: Yoon et al., "Diffusion probabilistic models generalize when they fail to memorize",
+    ICML workshop SPIGM 2023.
+    """
+    return _share("near_duplicates", to_train.distance <= NEAR * to_train.second)
+
+
+def exact_duplicates(
+    samples: UInt8[np.ndarray, "m d"], train: UInt8[np.ndarray, "n d"]
+) -> Estimate:
+    """Returns the share of samples that equal a training image, both in the data's raw levels.
+
+    Args:
+        samples: pixels rounded to the levels of the data set.
+        train: stored pixels.
+    """
+    known = {row.tobytes() for row in train}
+    found = torch.tensor([row.tobytes() in known for row in samples])
+    return _share("exact_duplicates", found)
+
+
+def parzen_gap(of_train: Float64[Tensor, " t"], of_test: Float64[Tensor, " m"]) -> Estimate:
+    """Returns the mean log-likelihood of training images less that of test images, in nats.
+
+    Both under the Parzen window of the samples. 0 without memorising, and higher the more.
+
+    Args:
+        of_train: log-likelihoods of training images, nats.
+        of_test: log-likelihoods of test images, nats.
+
+    Source: Wu et al., "On the quantitative analysis of decoder-based generative models", 2017.
+    """
+    value = (of_train.mean() - of_test.mean()).item()
+    error = (of_train.var() / len(of_train) + of_test.var() / len(of_test)).sqrt().item()
+    return Estimate("parzen_gap", value, error, n=len(of_train) + len(of_test))
+
+
+def _share(name: str, found: Tensor) -> Estimate:
+    n = len(found)
+    share = found.double().mean().item()
+    return Estimate(name, share, (share * (1 - share) / n) ** 0.5, n=n)

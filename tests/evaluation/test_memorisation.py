@@ -1,0 +1,132 @@
+"""Measures of copying against hand counts and scipy, on digits whose origin is known."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from sklearn.cluster import KMeans
+
+from ganbench.evaluation import memorisation
+from ganbench.evaluation.distances import nearest_two
+
+from . import samplers
+
+# Different orders of summation of the same float64 numbers.
+ROUNDING = 1e-9
+# Four standard errors.
+CHANCE = 4
+
+
+def value(estimates: list, name: str) -> float:
+    return next(one.value for one in estimates if one.name == name)
+
+
+def copied(samples: torch.Tensor):
+    train, fresh = samplers.train(), samplers.heldout()
+    return memorisation.copied_share(
+        nearest_two(samples, train), nearest_two(samples, fresh), len(train), len(fresh)
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_the_copied_share_is_that_of_a_mixture(share: float) -> None:
+    count = int(share * 448)
+    mixed = torch.cat([samplers.memorising()[:count], samplers.good()[count:]])
+    found = copied(mixed)
+    assert found.value == pytest.approx(share, abs=CHANCE * found.standard_error)
+    assert found.standard_error < 0.15
+
+
+def test_the_copied_share_by_hand() -> None:
+    """Of two samples near training images and one near a fresh one, pi = 3 / 5."""
+    train, fresh = torch.tensor([[0.0], [10.0], [20.0]]), torch.tensor([[5.0], [15.0]])
+    samples = torch.tensor([[1.0], [9.0], [6.0]])
+    found = memorisation.copied_share(
+        nearest_two(samples, train), nearest_two(samples, fresh), 3, 2
+    )
+    assert found.value == pytest.approx((2 / 3 - 0.6) / 0.4)
+    by_hand = np.sqrt(0.4**2 + 0.4**2 + 0.6**2) / 3 / 0.4
+    assert found.standard_error == pytest.approx(by_hand)
+
+
+def test_samples_of_one_image_say_nothing_of_copying() -> None:
+    found = copied(samplers.heldout()[:1].repeat(200, 1) + 0.01)
+    assert abs(found.value) == pytest.approx(found.standard_error, rel=0.01)
+
+
+def test_blur_lowers_distances_as_copying_does_but_not_the_copied_share() -> None:
+    """What a plain nearest-neighbour check would take for memorising."""
+    blurred, fresh, train = samplers.blurred(), samplers.heldout(), samplers.train()
+    to_train, fresh_to_train = nearest_two(blurred, train), nearest_two(fresh, train)
+    assert memorisation.nearest_ratio(to_train, fresh_to_train).value < 0.85
+    assert value(memorisation.data_copying(blurred, train, fresh), "copying_z") < -3
+    found = copied(blurred)
+    assert abs(found.value) < 2 * found.standard_error < 0.25
+    assert memorisation.near_duplicates(to_train).value < 0.01
+
+
+@pytest.mark.parametrize("fresh_count", [50, 200])
+def test_data_copying_by_scipy_cell_by_cell(fresh_count: int) -> None:
+    samples, train = samplers.blurred()[:200], samplers.train()
+    fresh = samplers.heldout()[:fresh_count]
+    cells = max(1, fresh_count // memorisation.FRESH_PER_CELL)
+    kmeans = KMeans(cells, random_state=0).fit(train.numpy())
+    of = [kmeans.predict(rows.numpy()) for rows in (samples, train, fresh)]
+    z, superiority, weights = [], [], []
+    for cell in range(cells):
+        made, known, new = (
+            rows[torch.from_numpy(labels == cell)].double()
+            for rows, labels in zip((samples, train, fresh), of, strict=True)
+        )
+        if len(made) < memorisation.SMALLEST_CELL or not len(new):
+            continue
+        u, _ = scipy.stats.mannwhitneyu(
+            torch.cdist(made, known).amin(1), torch.cdist(new, known).amin(1)
+        )
+        m, n = len(made), len(new)
+        z.append((u - m * n / 2) / np.sqrt(m * n * (m + n + 1) / 12))
+        superiority.append(u / (m * n))
+        weights.append(n)
+    found = memorisation.data_copying(samples, train, fresh)
+    assert value(found, "copying_z") == pytest.approx(np.average(z, weights=weights))
+    by_hand = np.average(superiority, weights=weights)
+    assert value(found, "copying_superiority") == pytest.approx(by_hand)
+    assert found[0].labels["cells"] == len(weights)
+
+
+def test_the_interval_is_that_of_bootstrapped_distances() -> None:
+    stream = np.random.default_rng(0)
+    a, b = stream.normal(0.3, 1, 150), stream.normal(0, 1, 120)
+    z, superiority, variance = memorisation._mann_whitney(a, b)
+    pairs = [(x > y) + (x == y) / 2 for x, y in itertools.product(a, b)]
+    assert superiority == pytest.approx(np.mean(pairs), abs=ROUNDING)
+    assert z == pytest.approx((sum(pairs) - 9000) / np.sqrt(150 * 120 * 271 / 12))
+    drawn = [
+        np.mean(stream.choice(a, 150)[:, None] > stream.choice(b, 120)[None]) for _ in range(1000)
+    ]
+    # A thousand resamples know a deviation to 2 %.
+    assert variance**0.5 == pytest.approx(np.std(drawn), rel=0.1)
+
+
+def test_near_duplicates_are_three_times_nearer_to_one_image() -> None:
+    train = torch.tensor([[0.0], [4.0], [100.0]])
+    samples = torch.tensor([[0.9], [1.1], [99.0], [-3.0]])
+    found = memorisation.near_duplicates(nearest_two(samples, train))
+    assert (found.value, found.n) == (0.5, 4)
+    assert found.standard_error == pytest.approx(0.25)
+
+
+def test_exact_duplicates_are_counted_pixel_by_pixel() -> None:
+    train = (samplers.train() * 16).round().byte().numpy()
+    samples = train[:8].copy()
+    samples[:3, 0] ^= 1
+    assert memorisation.exact_duplicates(samples, train).value == 5 / 8
+
+
+def test_the_parzen_gap_by_hand() -> None:
+    train, test = torch.tensor([3.0, 5.0]).double(), torch.tensor([1.0, 2.0, 3.0]).double()
+    found = memorisation.parzen_gap(train, test)
+    assert found.value == 2.0
+    assert found.standard_error == pytest.approx((2 / 2 + 1 / 3) ** 0.5)
