@@ -103,12 +103,13 @@ def train(
     ] = 60.0,
     dry_run: DryRun = False,
 ) -> None:
-    """Train one generator a seed, going on from its newest checkpoint."""
+    """Train one generator a seed, all together, each from its newest checkpoint."""
     from ganbench.data.fetch import data_directory
     from ganbench.stages.train import train as run
 
-    for job in _jobs("train", config, out, seeds, suite, device, impl, dry_run):
-        run(job, data_directory(data_dir), checkpoint_seconds, in_workflow)
+    jobs = list(_jobs("train", config, out, seeds, suite, device, impl, dry_run))
+    if jobs:
+        run(jobs, data_directory(data_dir), checkpoint_seconds, in_workflow)
 
 
 @app.command()
@@ -140,22 +141,25 @@ def evaluate(
     device: DeviceOption = Device.auto,
     impl: ImplOption = Impl.auto,
     calibration: Annotated[
-        bool, typer.Option("--calibration", help="Score training images instead of samples.")
+        bool, typer.Option("--calibration", help="Score samplers that learn nothing instead.")
     ] = False,
     in_workflow: InWorkflow = False,
     dry_run: DryRun = False,
 ) -> None:
     """Score samples by their Parzen log-likelihood, from the sample.json beside --out."""
     from ganbench.data.fetch import data_directory
-    from ganbench.stages import evaluate as stage
 
     directory = data_directory(data_dir)
     if calibration:
+        from ganbench.stages.calibrate import calibrate
+
         for job in _jobs("calibrate", config, out, None, suite, device, impl, dry_run):
-            stage.calibrate(job, directory, in_workflow)
+            calibrate(job, directory, in_workflow)
         return
+    from ganbench.stages.evaluate import evaluate as run
+
     for job in _jobs("evaluate", config, out, seeds, suite, device, impl, dry_run):
-        stage.evaluate(job, job.out.with_name("sample.json"), directory)
+        run(job, job.out.with_name("sample.json"), directory)
 
 
 @app.command()

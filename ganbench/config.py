@@ -29,6 +29,7 @@ from ganbench.errors import ConfigError
 Activation = Literal["linear", "relu", "sigmoid"]
 Checkpoint = Literal["last", "best_validation"]
 DatasetName = Literal["mnist", "cifar10", "tfd", "faces48", "digits", "patches_grey", "patches_rgb"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 Objective = Literal["non_saturating", "minimax", "hinge", "wasserstein"]
 Model = TypeVar("Model", bound=BaseModel)
 Probability = Annotated[float, Field(gt=0, le=1)]
@@ -151,6 +152,11 @@ class Training(Frozen):
         1, description="k of Algorithm 1: discriminator steps per generator step."
     )
     objective: Objective = Field("non_saturating", description="The players' losses (D2, D5).")
+    precision: Precision = Field(
+        "float32",
+        description="What the networks' products are computed in; weights, momentum and loss are "
+        "always float32 (D15).",
+    )
     batch_size: PositiveInt = Field(description="Real images (and fake ones) per update.")
     learning_rate: PositiveFloat = Field(description="Of the first update.")
     learning_rate_decay: PositiveFloat = Field(
@@ -247,7 +253,7 @@ class Experiment(Frozen):
 
 # Settings that came after records were published: a digest names them only where they differ from
 # what was done before, so that older records stay valid.
-LATER = {("evaluation", "draws"): 1}
+LATER = {("training", "precision"): "float32", ("evaluation", "draws"): 1}
 
 
 def _without_later(settings: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Linear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(units, inputs))
         self.bias = nn.Parameter(torch.zeros(units))
+        self.outputs, self.activation_name = units, activation
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: Float[Tensor, "n inputs"]) -> Float[Tensor, "n units"]:
@@ -34,6 +35,7 @@ class Maxout(nn.Module):
 
     def __init__(self, inputs: int, units: int, pieces: int) -> None:
         super().__init__()
+        self.outputs = units
         self.weight = nn.Parameter(torch.zeros(pieces, units, inputs))
         self.bias = nn.Parameter(torch.zeros(pieces, units))
 
@@ -68,6 +70,7 @@ class ConvolutionalMaxout(nn.Module):
         # Partial windows count.
         pooled = -(-(side - pool_size) // pool_stride) + 1
         self.out_shape = (channels, pooled, pooled)
+        self.outputs = channels * pooled**2
 
     def forward(self, x: Float[Tensor, "n inputs"]) -> Float[Tensor, "n outputs"]:
         maps = functional.conv2d(

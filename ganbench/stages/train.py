@@ -1,19 +1,23 @@
-"""`ganbench train`: settings and a seed to a generator, its history and a record."""
+"""`ganbench train`: settings and seeds to generators, histories and records."""
 
 import csv
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from ganbench.config import settings_digest
 from ganbench.data.datasets import Dataset
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
+from ganbench.evaluation.diversity import COLLAPSED
 from ganbench.provenance import atomic_path, code_digest
 from ganbench.records import Metric, Record
 from ganbench.stages.context import Job
@@ -21,6 +25,7 @@ from ganbench.training.checkpoints import Checkpoints
 from ganbench.training.loop import Run
 from ganbench.training.progress import Progress
 
+State = tuple[dict[str, Tensor], dict[str, Any]]
 # A checkpoint may take at most this share of the time between two.
 CHECKPOINT_SHARE = 0.05
 
@@ -32,64 +37,128 @@ class InterruptedRunError(GanbenchError):
 
 
 def train(
-    job: Job, data_dir: Path, checkpoint_seconds: float = 60.0, in_workflow: bool = False
-) -> Record:
-    """Trains one seed, going on from its newest checkpoint, and writes its record.
+    jobs: Sequence[Job],
+    data_dir: Path,
+    checkpoint_seconds: float = 60.0,
+    in_workflow: bool = False,
+) -> list[Record]:
+    """Trains seeds of one experiment together, each from its newest checkpoint.
+
+    Seeds whose checkpoints stand at different updates train in groups, one after the other.
 
     Args:
-        job: what to train and where to write.
+        jobs: what to train and where to write, one a seed.
         data_dir: the data directory.
         checkpoint_seconds: shortest time between two checkpoints.
-        in_workflow: write a record of missing data or divergence instead of raising.
+        in_workflow: write records of missing data or divergence instead of raising.
+
+    Returns:
+        The record of each job.
 
     Raises:
         DataNotAvailableError: the data set is missing.
-        DivergenceError: a loss or weight is not finite; the record says so all the same.
+        DivergenceError: a loss or weight of a seed is not finite; its record says so all the same.
         InterruptedRunError: SIGTERM or SIGINT came; the state is saved.
     """
-    assert job.seed is not None
     torch.set_num_threads(1)
     try:
-        dataset, digests = job.load_data(data_dir)
+        dataset, digests = jobs[0].load_data(data_dir)
     except DataNotAvailableError as error:
         if not in_workflow:
             raise
-        return job.record(status="data_not_available", message=str(error))
-    run = _new_run(job, dataset)
-    checkpoints = _checkpoints(job, digests)
-    _resume(run, checkpoints, job.out.parent)
-    earlier_s = run.counters.seconds
-    try:
-        _run_to_the_end(run, checkpoints, job, checkpoint_seconds)
-    except DivergenceError as error:
-        record = job.record(
-            status="diverged",
-            message=str(error),
-            metrics=_metrics(run),
-            files=["history.csv"] if run.counters.history else [],
-            datasets=digests,
-            earlier_s=earlier_s,
+        return [job.record(status="data_not_available", message=str(error)) for job in jobs]
+    records = []
+    for group in _groups(jobs, digests):
+        records += group.train(dataset, digests, checkpoint_seconds)
+    messages = [record.message for record in records if record.status == "diverged"]
+    if messages and not in_workflow:
+        raise DivergenceError("; ".join(messages))
+    return records
+
+
+@dataclass
+class _Group:
+    """Seeds that go on from the same update."""
+
+    jobs: list[Job]
+    checkpoints: list[Checkpoints]
+    states: list[State]
+
+    def train(
+        self, dataset: Dataset, digests: dict[str, str], checkpoint_seconds: float
+    ) -> list[Record]:
+        run = self._run(dataset)
+        earlier_s = run.counters.seconds
+        self._run_to_the_end(run, checkpoint_seconds)
+        records = [_record(run, s, job, digests, earlier_s) for s, job in enumerate(self.jobs)]
+        for checkpoints in self.checkpoints:
+            checkpoints.remove()
+        return records
+
+    def _run(self, dataset: Dataset) -> Run:
+        """A new run, or the one of the checkpoints; the history may be gone, or ahead of it."""
+        job, fold = self.jobs[0], dataset.folds[0]
+        run = Run(
+            job.experiment,
+            [job.seed or 0 for job in self.jobs],
+            job.images(dataset, dataset.train),
+            job.images(dataset, fold.validation).rows(),
+            len(dataset.folds),
+            job.device,
         )
-        checkpoints.remove()
-        if not in_workflow:
-            raise
-        return record
-    files = ["history.csv", *_write_generators(run, job.out.parent)]
-    record = job.record(metrics=_metrics(run), files=files, datasets=digests, earlier_s=earlier_s)
-    checkpoints.remove()
-    return record
+        if self.states:
+            run.restore(self.states)
+            _write_histories(run, self.jobs)
+            counters = run.counters
+            print(f"resuming after update {counters.updates} (epoch {counters.epoch})", flush=True)
+        return run
+
+    def _run_to_the_end(self, run: Run, checkpoint_seconds: float) -> None:
+        started = saved = time.monotonic()
+        cost = 0.0
+        earlier_s = run.counters.seconds
+
+        def save() -> None:
+            nonlocal saved, cost
+            began = time.monotonic()
+            run.counters.seconds = earlier_s + began - started
+            for s, checkpoints in enumerate(self.checkpoints):
+                checkpoints.save(run.counters.updates, *run.state(s))
+            saved = time.monotonic()
+            cost = saved - began
+
+        def after_update() -> None:
+            progress.update(run)
+            if signals:
+                save()
+                raise InterruptedRunError(
+                    f"stopped by signal {signals[0]} after update {run.counters.updates}; "
+                    "run the same command again to go on"
+                )
+            if time.monotonic() - saved >= max(checkpoint_seconds, cost / CHECKPOINT_SHARE):
+                save()
+
+        title = self.jobs[0].experiment.title
+        with _noted_signals() as signals, Progress(title, run) as progress:
+            while not run.finished:
+                progress.epoch(run, run.run_epoch(after_update))
+                _write_histories(run, self.jobs)
+                after_update()
+            run.counters.seconds = earlier_s + time.monotonic() - started
 
 
-def _new_run(job: Job, dataset: Dataset) -> Run:
-    fold = dataset.folds[0]
-    return Run(
-        job.experiment,
-        job.seed or 0,
-        job.images(dataset, dataset.train),
-        job.images(dataset, fold.validation).rows(),
-        len(dataset.folds),
-        job.device,
-    )
+def _groups(jobs: Sequence[Job], digests: dict[str, str]) -> list[_Group]:
+    """Sorts seeds by the update that their newest checkpoints were saved after."""
+    groups: dict[int, _Group] = {}
+    for job in jobs:
+        checkpoints = _checkpoints(job, digests)
+        found = checkpoints.load_newest()
+        updates = found[1]["counters"]["updates"] if found else 0
+        group = groups.setdefault(updates, _Group([], [], []))
+        group.jobs.append(job)
+        group.checkpoints.append(checkpoints)
+        group.states += [found] if found else []
+    return list(groups.values())
 
 
 def _checkpoints(job: Job, datasets: dict[str, str]) -> Checkpoints:
@@ -100,49 +169,19 @@ def _checkpoints(job: Job, datasets: dict[str, str]) -> Checkpoints:
     return Checkpoints(job.out.parent / "checkpoints" / digest[:16], digest)
 
 
-def _resume(run: Run, checkpoints: Checkpoints, folder: Path) -> None:
-    """Goes on from the newest checkpoint; the history file may be gone, or ahead of it."""
-    found = checkpoints.load_newest()
-    if found:
-        run.restore(*found)
-        _write_history(run, folder)
-        counters = run.counters
-        print(f"resuming after update {counters.updates} (epoch {counters.epoch})", flush=True)
-
-
-def _run_to_the_end(
-    run: Run, checkpoints: Checkpoints, job: Job, checkpoint_seconds: float
-) -> None:
-    started = saved = time.monotonic()
-    cost = 0.0
-    earlier_s = run.counters.seconds
-
-    def save() -> None:
-        nonlocal saved, cost
-        began = time.monotonic()
-        run.counters.seconds = earlier_s + began - started
-        checkpoints.save(run.counters.updates, *run.state())
-        saved = time.monotonic()
-        cost = saved - began
-
-    def after_update() -> None:
-        progress.update(run)
-        if signals:
-            save()
-            raise InterruptedRunError(
-                f"stopped by signal {signals[0]} after update {run.counters.updates}; "
-                "run the same command again to go on"
-            )
-        if time.monotonic() - saved >= max(checkpoint_seconds, cost / CHECKPOINT_SHARE):
-            save()
-
-    title = f"{job.experiment.title}, seed {job.seed}"
-    with _noted_signals() as signals, Progress(title, run) as progress:
-        while not run.finished:
-            progress.epoch(run.run_epoch(after_update))
-            _write_history(run, job.out.parent)
-            after_update()
-        run.counters.seconds = earlier_s + time.monotonic() - started
+def _record(run: Run, s: int, job: Job, digests: dict[str, str], earlier_s: float) -> Record:
+    course = run.courses[s]
+    files = ["history.csv"] if course.history else []
+    if course.failure is None:
+        files += _write_generators(run, s, job.out.parent)
+    return job.record(
+        status="ok" if course.failure is None else "diverged",
+        message=course.failure or "",
+        metrics=_metrics(run, s),
+        files=files,
+        datasets=digests,
+        earlier_s=earlier_s,
+    )
 
 
 @contextmanager
@@ -161,23 +200,22 @@ def _noted_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _write_history(run: Run, folder: Path) -> None:
-    history = run.counters.history
-    if history:
-        with (
-            atomic_path(folder / "history.csv") as temporary,
-            open(temporary, "w", newline="") as file,
-        ):
-            writer = csv.DictWriter(file, list(history[0]))
-            writer.writeheader()
-            writer.writerows(history)
+def _write_histories(run: Run, jobs: Sequence[Job]) -> None:
+    for job, course in zip(jobs, run.courses, strict=True):
+        if course.history:
+            with (
+                atomic_path(job.out.parent / "history.csv") as temporary,
+                open(temporary, "w", newline="") as file,
+            ):
+                writer = csv.DictWriter(file, list(course.history[0]))
+                writer.writeheader()
+                writer.writerows(course.history)
 
 
-def _write_generators(run: Run, folder: Path) -> list[str]:
-    network = run.generator.network
+def _write_generators(run: Run, s: int, folder: Path) -> list[str]:
     weights = {
-        "last": (run.counters.epoch, dict(network.named_parameters())),
-        "best_validation": (run.counters.best_epoch, run.best),
+        "last": (run.counters.epoch, dict(run.generator.networks[s].named_parameters())),
+        "best_validation": (run.courses[s].best_epoch, run.best[s]),
     }
     names = []
     for checkpoint, (epoch, tensors) in weights.items():
@@ -188,16 +226,18 @@ def _write_generators(run: Run, folder: Path) -> list[str]:
     return names
 
 
-def _metrics(run: Run) -> list[Metric]:
-    counters = run.counters
+def _metrics(run: Run, s: int) -> list[Metric]:
+    """Budget and speed; a diverged seed counts the updates until its last sound epoch."""
+    counters, course = run.counters, run.courses[s]
     metrics = [
-        Metric(name="epochs", value=counters.epoch, unit="epochs"),
+        Metric(name="epochs", value=len(course.history), unit="epochs"),
         Metric(name="updates", value=counters.updates, unit="updates"),
     ]
     if counters.updates and counters.seconds:
-        value = counters.seconds / counters.updates
+        # All seeds of the process share its time.
+        value = counters.seconds / counters.updates / len(run.seeds)
         metrics.append(Metric(name="seconds_per_update", value=value, unit="s"))
-    if run.finished:
+    if course.failure is None:
         metrics += [
             Metric(
                 name="validation_log_likelihood",
@@ -207,9 +247,15 @@ def _metrics(run: Run) -> list[Metric]:
                 labels={"checkpoint": checkpoint, "epoch": epoch},
             )
             for checkpoint, epoch, value in (
-                ("last", counters.epoch, counters.history[-1]["validation_log_likelihood"]),
-                ("best_validation", counters.best_epoch, counters.best_log_likelihood),
+                ("last", counters.epoch, course.history[-1]["validation_log_likelihood"]),
+                ("best_validation", course.best_epoch, course.best_log_likelihood),
             )
             if value is not None
+        ]
+        share = course.history[-1]["collapse_share"]
+        assert share is not None, "the last epoch is monitored"
+        metrics += [
+            Metric(name="collapse_share", value=share, unit="share of pairs"),
+            Metric(name="collapsed", value=int(share >= COLLAPSED), unit="0 or 1"),
         ]
     return metrics

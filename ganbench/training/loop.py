@@ -1,11 +1,12 @@
-"""The training of one seed: epochs, phases, monitoring, and a state that can be put down anywhere.
+"""The training of seeds side by side: epochs, phases, monitoring, and a state to put down anywhere.
 
-Everything random is keyed by the seed, a name and a counter, so that an interrupted run that goes
-on equals an uninterrupted one bit for bit, and looking at a run never changes it.
+Everything random is keyed by a seed, a name and a counter, so that an interrupted run that goes on
+equals an uninterrupted one bit for bit, looking at a run never changes it, and a seed's streams do
+not depend on which others share its process.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,18 +17,19 @@ from torch import Tensor
 from ganbench import seeding
 from ganbench.config import Experiment, Phase
 from ganbench.data.rows import Images
-from ganbench.errors import DivergenceError
-from ganbench.evaluation import parzen
-from ganbench.training import networks, schedules, step
+from ganbench.evaluation import diversity, parzen
+from ganbench.training import alternating, engine, networks, schedules
+from ganbench.training.passes import Rates
 
 # What is summed over an epoch's updates, in this order.
 SUMS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 SAMPLE_BATCH = 1000
+Row = dict[str, float | None]
 
 
 @dataclass
 class Counters:
-    """Where a run stands; with the tensors, all that a checkpoint needs."""
+    """Where a run stands: the same for all its seeds."""
 
     phase: int = 0
     epoch: int = 0
@@ -35,18 +37,25 @@ class Counters:
     batch: int = 0
     phase_updates: int = 0
     updates: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Course:
+    """What became of one seed; `failure` says why it diverged."""
+
     best_epoch: int = 0
     best_log_likelihood: float | None = None
-    seconds: float = 0.0
-    history: list[dict[str, float | None]] = field(default_factory=list)
+    history: list[Row] = field(default_factory=list)
+    failure: str | None = None
 
 
 class Run:
-    """One seed of one experiment.
+    """Seeds of one experiment that move in step.
 
     Args:
         experiment: the settings.
-        seed: keys every random stream.
+        seeds: key every random stream.
         train: the training images.
         validation: rows on which the likelihood is monitored.
         folds: number of folds of the data set, for the protocol.
@@ -56,212 +65,261 @@ class Run:
     def __init__(
         self,
         experiment: Experiment,
-        seed: int,
+        seeds: Sequence[int],
         train: Images,
         validation: Float[Tensor, "m d"],
         folds: int,
         device: str = "cpu",
     ) -> None:
-        self.experiment, self.settings, self.seed = experiment, experiment.training, seed
+        self.experiment, self.settings, self.seeds = experiment, experiment.training, tuple(seeds)
         self.train, self.device = train, torch.device(device)
         self.protocol = parzen.PROTOCOLS[experiment.evaluation.protocol]
         self.validation = self.protocol.validation_images(validation, folds)
-        self.mask_seed = torch.tensor(seeding.stream_seed(seed, "dropout"), device=self.device)
+        keys = [seeding.stream_seed(seed, "dropout") for seed in seeds]
+        self.mask_seeds = torch.tensor(keys, device=self.device)
         self.counters = Counters()
-        self.sums = torch.zeros(len(SUMS), dtype=torch.float64, device=self.device)
-        self.noise = seeding.generator(seed, "noise", 0)
-        self.best: dict[str, Tensor] = {}
+        self.courses = [Course() for _ in seeds]
+        self.sums = torch.zeros(len(seeds), len(SUMS), dtype=torch.float64, device=self.device)
+        self.noise = [seeding.generator(seed, "noise", 0) for seed in seeds]
+        self.best: list[dict[str, Tensor]] = [{} for _ in seeds]
         self._start_phase(0)
 
     @property
     def finished(self) -> bool:
-        """Whether every epoch of every phase is done."""
-        return self.counters.phase == len(self.settings.phases)
+        """Whether every epoch of every phase is done, or no seed is left that has not diverged."""
+        return self.counters.phase == len(self.settings.phases) or not self.alive
+
+    @property
+    def alive(self) -> list[int]:
+        """Places of the seeds that have not diverged."""
+        return [s for s, course in enumerate(self.courses) if course.failure is None]
 
     @property
     def batches(self) -> int:
         """Minibatches in an epoch; an incomplete last one counts."""
         return math.ceil(len(self.train) / self.settings.batch_size)
 
-    def run_epoch(self, after_update: Callable[[], None]) -> dict[str, float | None]:
-        """Trains to the end of the current epoch and returns its row of the history.
+    def run_epoch(self, after_update: Callable[[], None]) -> dict[int, Row]:
+        """Trains to the end of the current epoch.
+
+        A seed whose losses, weights or validation likelihood are not finite then is marked as
+        diverged and gets no further row; the others go on.
 
         Args:
             after_update: called after every update but the epoch's last; may save the state, or
                 raise to stop the run.
 
-        Raises:
-            DivergenceError: a loss, a weight or the validation likelihood is not finite.
+        Returns:
+            The epoch's row of the history of each place in `seeds` that has not diverged.
         """
         counters = self.counters
         if counters.batch == 0:
-            self.noise = seeding.generator(self.seed, "noise", counters.epoch + 1)
-        stream = seeding.generator(self.seed, "data_order", counters.epoch + 1)
-        order = torch.randperm(len(self.train), generator=stream).split(self.settings.batch_size)
+            self.noise = [
+                seeding.generator(seed, "noise", counters.epoch + 1) for seed in self.seeds
+            ]
+        orders = self._orders()
         outcome = None
         while counters.batch < self.batches:
-            outcome = self._update(order[counters.batch])
+            outcome = self.update(orders[counters.batch])
             if counters.batch < self.batches:
                 after_update()
         assert outcome is not None
         return self._end_epoch(outcome)
 
-    def sample(self, count: int, stream: torch.Generator) -> Float[Tensor, "n d"]:
-        """Returns samples of the generator as it is now."""
-        return draw_samples(self.generator.network, self.experiment, count, stream, self.device)
+    def sample(self, count: int, stream: torch.Generator, s: int = 0) -> Float[Tensor, "n d"]:
+        """Returns samples of the generator at place `s` as it is now."""
+        network = self.generator.networks[s]
+        return draw_samples(network, self.experiment, count, stream, self.device)
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Returns the tensors and the counters that `restore` takes."""
-        tensors = {"sums": self.sums, "noise": self.noise.get_state()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+    def state(self, s: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Returns the tensors and the counters of the seed at place `s`, for `restore`."""
+        tensors = {"sums": self.sums[s], "noise": self.noise[s].get_state()}
+        tensors |= {f"best.{name}": value for name, value in self.best[s].items()}
         for title, player in self._players():
-            names = [name for name, _ in player.network.named_parameters()]
-            for name, parameter, velocity in zip(
-                names, player.parameters, player.velocity, strict=True
-            ):
-                tensors[f"{title}.{name}"] = parameter.detach()
-                tensors[f"{title}.velocity.{name}"] = velocity
-        return tensors, asdict(self.counters)
+            names = [name for name, _ in player.networks[s].named_parameters()]
+            for name, value, velocity in zip(names, player.values, player.velocities, strict=True):
+                tensors[f"{title}.{name}"] = value[s]
+                tensors[f"{title}.velocity.{name}"] = velocity[s]
+        return tensors, {"counters": asdict(self.counters), "course": asdict(self.courses[s])}
 
-    def restore(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
-        """Goes back to a state that `state` returned."""
-        self.counters = Counters(**counters)
+    def restore(self, states: Sequence[tuple[dict[str, Tensor], dict[str, Any]]]) -> None:
+        """Goes back to states that `state` returned after the same update, one for each seed."""
+        self.counters = Counters(**states[0][1]["counters"])
         for phase in range(1, min(self.counters.phase, len(self.settings.phases) - 1) + 1):
             self._start_phase(phase)
-        self.sums = tensors["sums"].to(self.device)
-        self.noise.set_state(tensors["noise"])
-        self.best = {
+        for s, (tensors, counters) in enumerate(states):
+            self.courses[s] = Course(**counters["course"])
+            self._restore(s, tensors)
+        for _, player in self._players():
+            player.refresh()
+
+    def _restore(self, s: int, tensors: dict[str, Tensor]) -> None:
+        self.sums[s] = tensors["sums"]
+        self.noise[s].set_state(tensors["noise"])
+        self.best[s] = {
             name.removeprefix("best."): value.to(self.device)
             for name, value in tensors.items()
             if name.startswith("best.")
         }
-        with torch.no_grad():
-            for title, player in self._players():
-                for index, (name, parameter) in enumerate(player.network.named_parameters()):
-                    parameter.copy_(tensors[f"{title}.{name}"])
-                    player.velocity[index].copy_(tensors[f"{title}.velocity.{name}"])
+        for title, player in self._players():
+            names = [name for name, _ in player.networks[s].named_parameters()]
+            for name, value, velocity in zip(names, player.values, player.velocities, strict=True):
+                value[s].copy_(tensors[f"{title}.{name}"])
+                velocity[s].copy_(tensors[f"{title}.velocity.{name}"])
 
-    def _players(self) -> tuple[tuple[str, step.Player], ...]:
+    def _players(self) -> tuple[tuple[str, engine.Player], ...]:
         return ("generator", self.generator), ("discriminator", self.discriminator)
 
     def _start_phase(self, number: int) -> None:
-        """A fresh discriminator and fresh momentum; the generator is new or gets a new front."""
+        """Fresh discriminators and fresh momentum; generators are new or get a new front."""
         phase: Phase = self.settings.phases[number]
-        stream = seeding.generator(self.seed, "init", number)
-        if number == 0:
-            means = self.train.pixel_means().cpu()
-            generator = networks.build_generator(
-                self.experiment.generator, self.train.shape, means, stream
+        means = self.train.pixel_means().cpu()
+        generators, discriminators = [], []
+        for s, seed in enumerate(self.seeds):
+            stream = seeding.generator(seed, "init", number)
+            settings = self.experiment.generator
+            if number == 0:
+                network = networks.build_generator(settings, self.train.shape, means, stream)
+            else:
+                old = self.generator.networks[s].cpu()
+                network = networks.put_in_front(
+                    old, phase.generator_front, settings.noise_dim, stream
+                )
+            generators.append(network.to(self.device))
+            discriminators.append(
+                networks.build_discriminator(
+                    self.experiment.discriminator, self.train.shape, stream
+                ).to(self.device)
             )
-        else:
-            generator = networks.put_in_front(
-                self.generator.network.cpu(),
-                phase.generator_front,
-                self.experiment.generator.noise_dim,
-                stream,
-            )
-        discriminator = networks.build_discriminator(
-            self.experiment.discriminator, self.train.shape, stream
-        )
-        bound = self.settings.max_column_norm
-        self.generator = step.Player(generator.to(self.device), bound)
-        self.discriminator = step.Player(discriminator.to(self.device), bound)
-        self.best = {}
+        common = self.settings.max_column_norm, self.settings.precision
+        self.generator = engine.Player(generators, *common)
+        self.discriminator = engine.Player(discriminators, *common)
+        self.best = [{} for _ in self.seeds]
 
-    def _update(self, index: Tensor) -> step.Outcome:
+    def _orders(self) -> list[list[Tensor]]:
+        """The images of each minibatch of the current epoch, for each seed."""
+        orders = []
+        for seed in self.seeds:
+            stream = seeding.generator(seed, "data_order", self.counters.epoch + 1)
+            order = torch.randperm(len(self.train), generator=stream)
+            orders.append(order.split(self.settings.batch_size))
+        return [list(batch) for batch in zip(*orders, strict=True)]
+
+    def update(self, index: Sequence[Tensor]) -> engine.Outcome:
+        """Makes the next update of the current epoch.
+
+        Args:
+            index: for each seed, which training images its minibatch has.
+        """
         counters, settings = self.counters, self.settings
-        real = self.train.rows(index.to(self.train.raw.device))
-        layers = step.masks_per_update(self.discriminator.network)
-        offset = torch.tensor(counters.updates * layers, device=self.device)
-        rates = step.Rates(
+        raw_device = self.train.raw.device
+        real = torch.stack([self.train.rows(one.to(raw_device)) for one in index])
+        offset = counters.updates * alternating.masks_per_update(self.discriminator.networks[0])
+        masks = engine.Masks(self.mask_seeds, torch.tensor(offset, device=self.device))
+        rates = Rates(
             schedules.learning_rate(settings, counters.phase_updates),
             schedules.momentum(settings, counters.phase_epoch + 1),
         )
-        common = (
-            self.generator,
-            self.discriminator,
-            real,
-            lambda: self._draw_noise(len(real)),
-            step.Masks(self.mask_seed, offset),
-            settings.objective,
-            rates,
-        )
+        common = self.generator, self.discriminator, real
         counters.batch += 1
         if settings.update == "simultaneous":
-            outcome = step.simultaneous_update(*common)
+            last = counters.batch == self.batches
+            noise = self._draw_noise(real.shape[1])
+            outcome = engine.update(*common, noise, masks, settings.objective, rates, last)
         else:
             turn = (counters.phase_updates + 1) % settings.discriminator_steps == 0
-            outcome = step.alternating_update(*common, generator_turn=turn)
+            outcome = alternating.update(
+                *common,
+                lambda: self._draw_noise(real.shape[1]),
+                masks,
+                settings.objective,
+                rates,
+                generator_turn=turn,
+            )
         counters.phase_updates += 1
         counters.updates += 1
         self._add(outcome)
         return outcome
 
-    def _draw_noise(self, count: int) -> Float[Tensor, "n z"]:
-        return draw_noise(self.experiment, count, self.noise).to(self.device)
+    def _draw_noise(self, count: int) -> Float[Tensor, "s n z"]:
+        noise = [draw_noise(self.experiment, count, stream) for stream in self.noise]
+        return torch.stack(noise).to(self.device)
 
-    def _add(self, outcome: step.Outcome) -> None:
+    def _add(self, outcome: engine.Outcome) -> None:
         seen = (
             outcome.discriminator_loss,
             outcome.generator_loss,
-            outcome.real_logits.sigmoid().mean(),
-            outcome.fake_logits.sigmoid().mean(),
+            outcome.real_logits.sigmoid().mean(-1),
+            outcome.fake_logits.sigmoid().mean(-1),
         )
-        self.sums += torch.stack([value.double() for value in seen])
+        self.sums += torch.stack(seen, -1)
 
-    def _end_epoch(self, outcome: step.Outcome) -> dict[str, float | None]:
+    def _end_epoch(self, outcome: engine.Outcome) -> dict[int, Row]:
         counters = self.counters
         counters.epoch += 1
         counters.phase_epoch += 1
-        row: dict[str, float | None] = {
+        last_of_phase = counters.phase_epoch == self.settings.phases[counters.phase].epochs
+        monitored = last_of_phase or counters.epoch % self.experiment.evaluation.monitor_every == 0
+        rows = {}
+        for s in self.alive:
+            row = self._row(s, outcome)
+            if monitored:
+                self._monitor(s, row)
+            self._check(s, row)
+            if self.courses[s].failure is None:
+                self.courses[s].history.append(row)
+                rows[s] = row
+        counters.batch = 0
+        self.sums.zero_()
+        if last_of_phase:
+            self._next_phase()
+        return rows
+
+    def _row(self, s: int, outcome: engine.Outcome) -> Row:
+        counters = self.counters
+        means = (self.sums[s] / self.batches).tolist()
+        norms = outcome.discriminator_norm, outcome.generator_norm
+        d_norm, g_norm = (None if norm is None else norm[s].item() for norm in norms)
+        return {
             "epoch": counters.epoch,
             "phase": counters.phase + 1,
             "updates": counters.updates,
             "learning_rate": schedules.learning_rate(self.settings, counters.phase_updates - 1),
             "momentum": schedules.momentum(self.settings, counters.phase_epoch),
-            **dict(zip(SUMS, (self.sums / self.batches).tolist(), strict=True)),
-            "discriminator_gradient_norm": _norm(outcome.discriminator_gradients),
-            "generator_gradient_norm": _norm(outcome.generator_gradients),
+            **dict(zip(SUMS, means, strict=True)),
+            "discriminator_gradient_norm": d_norm,
+            "generator_gradient_norm": g_norm,
             "validation_log_likelihood": None,
             "sigma": None,
+            "collapse_share": None,
         }
-        last_of_phase = counters.phase_epoch == self.settings.phases[counters.phase].epochs
-        if last_of_phase or counters.epoch % self.experiment.evaluation.monitor_every == 0:
-            self._monitor(row)
-        self._check(row)
-        counters.history.append(row)
-        counters.batch = 0
-        self.sums.zero_()
-        if last_of_phase:
-            self._next_phase()
-        return row
 
-    def _check(self, row: dict[str, float | None]) -> None:
-        weights = [value for _, player in self._players() for value in player.parameters]
+    def _check(self, s: int, row: Row) -> None:
+        weights = [value[s] for _, player in self._players() for value in player.values]
         checked = (*SUMS, "validation_log_likelihood")
         broken = [name for name in checked if not math.isfinite(row[name] or 0.0)]
         if not all(bool(value.isfinite().all()) for value in weights):
             broken.append("weights")
         if broken:
-            raise DivergenceError(
+            self.courses[s].failure = (
                 f"epoch {row['epoch']}: {', '.join(broken)} not finite; "
                 "lower training: learning_rate, or run another seed"
             )
 
-    def _monitor(self, row: dict[str, float | None]) -> None:
-        """Validation likelihood by the protocol (D9), from a stream that training never reads."""
-        stream = seeding.generator(self.seed, "monitoring", self.counters.epoch)
-        samples = self.sample(self.protocol.samples, stream)
+    def _monitor(self, s: int, row: Row) -> None:
+        """Likelihood (D9) and collapse, from a stream that training never reads."""
+        stream = seeding.generator(self.seeds[s], "monitoring", self.counters.epoch)
+        samples = self.sample(self.protocol.samples, stream, s)
         found = parzen.choose_bandwidth(self.validation, samples, self.protocol.sigmas)
         best = max(found.log_likelihoods)
-        row |= {"validation_log_likelihood": best, "sigma": found.sigma}
-        record = self.counters.best_log_likelihood
-        if record is None or best > record:
-            self.counters.best_log_likelihood = best
-            self.counters.best_epoch = self.counters.epoch
-            self.best = {
+        share = diversity.collapse_share(samples, self.validation)
+        row |= {"validation_log_likelihood": best, "sigma": found.sigma, "collapse_share": share}
+        course = self.courses[s]
+        if course.best_log_likelihood is None or best > course.best_log_likelihood:
+            course.best_log_likelihood, course.best_epoch = best, self.counters.epoch
+            self.best[s] = {
                 name: value.detach().clone()
-                for name, value in self.generator.network.named_parameters()
+                for name, value in self.generator.networks[s].named_parameters()
             }
 
     def _next_phase(self) -> None:
@@ -270,7 +328,8 @@ class Run:
         counters.phase += 1
         counters.phase_epoch = counters.phase_updates = 0
         if not self.finished:
-            counters.best_log_likelihood = None
+            for course in self.courses:
+                course.best_log_likelihood = None
             self._start_phase(counters.phase)
 
 
@@ -294,10 +353,3 @@ def draw_samples(
     """Returns `count` samples; one draw of noise, so that batches do not change them."""
     noise = draw_noise(experiment, count, stream)
     return torch.cat([generator(part.to(device)) for part in noise.split(SAMPLE_BATCH)])
-
-
-def _norm(gradients: list[Tensor]) -> float | None:
-    """The L2 norm of all gradients together; none where the player did not move."""
-    if not gradients:
-        return None
-    return torch.stack([gradient.double().norm() for gradient in gradients]).norm().item()

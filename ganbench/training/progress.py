@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from ganbench.training.loop import Run
+from ganbench.evaluation.diversity import COLLAPSED
+from ganbench.training.loop import Row, Run
 
 
 class Progress:
@@ -39,19 +40,29 @@ class Progress:
         """Moves the bar."""
         self.bar.update(self.task, completed=run.counters.updates)
 
-    def epoch(self, row: dict[str, float | None]) -> None:
-        """Prints an epoch's line, with the time that is left."""
-        done = int(row["updates"] or 0)
+    def epoch(self, run: Run, rows: dict[int, Row]) -> None:
+        """Prints an epoch's line of each seed, with the time that is left."""
+        done = run.counters.updates
         rate = (time.monotonic() - self.started) / max(done - self.first, 1)
-        line = (
-            f"{self.title}: epoch {row['epoch']:.0f}, loss D {row['discriminator_loss']:.4f}, "
-            f"loss G {row['generator_loss']:.4f}, D(x) {row['d_real']:.3f}, "
-            f"D(G(z)) {row['d_fake']:.3f}"
+        left = f"{rate * 1e3:.1f} ms an update, {rate * (self.total - done) / 60:.1f} min left"
+        for s, seed in enumerate(run.seeds):
+            failure = run.courses[s].failure
+            line = f"diverged: {failure}" if failure else f"{_numbers(rows[s])}, {left}"
+            text = f"{self.title}, seed {seed}: {line}"
+            self.console.print(text, highlight=False, soft_wrap=True)
+
+
+def _numbers(row: Row) -> str:
+    line = (
+        f"epoch {row['epoch']:.0f}, loss D {row['discriminator_loss']:.4f}, "
+        f"loss G {row['generator_loss']:.4f}, D(x) {row['d_real']:.3f}, "
+        f"D(G(z)) {row['d_fake']:.3f}"
+    )
+    if row["validation_log_likelihood"] is not None:
+        line += (
+            f", validation {row['validation_log_likelihood']:.1f} nats at sigma {row['sigma']:.3f}"
         )
-        if row["validation_log_likelihood"] is not None:
-            line += (
-                f", validation {row['validation_log_likelihood']:.1f} nats "
-                f"at sigma {row['sigma']:.3f}"
-            )
-        line += f", {rate * 1e3:.1f} ms an update, {rate * (self.total - done) / 60:.1f} min left"
-        self.console.print(line, highlight=False, soft_wrap=True)
+    share = row["collapse_share"]
+    if share is not None and share >= COLLAPSED:
+        line += f", COLLAPSED: {share:.0%} of the pairs of samples are alike"
+    return line

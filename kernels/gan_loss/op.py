@@ -31,6 +31,24 @@ def adversarial_loss(
     Source: Goodfellow et al. (2014), section 3, with the released code's factor 0.5 in the
     discriminator's loss; hinge as Lim and Ye (2017); wasserstein as Arjovsky et al. (2017).
     """
+    chosen = _choose(real_logits, fake_logits, objective, impl)
+    return _fused(real_logits, fake_logits, objective, chosen)[:2]
+
+
+def adversarial_loss_gradients(
+    real_logits: Tensor, fake_logits: Tensor, objective: Objective, impl: Impl = "auto"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns both losses [S] and their gradients [3, S, N].
+
+    The gradients are the discriminator's by the real and by the fake logits, and the generator's by
+    the fake ones. Arguments and errors as for `adversarial_loss`; not differentiable.
+    """
+    chosen = _choose(real_logits, fake_logits, objective, impl)
+    return _forward(real_logits, fake_logits, objective, chosen)
+
+
+def _choose(real_logits: Tensor, fake_logits: Tensor, objective: str, impl: Impl) -> str:
+    """Checks the inputs and returns the implementation to take."""
     check_floating("adversarial_loss", real_logits=real_logits, fake_logits=fake_logits)
     if real_logits.dim() not in (1, 2):
         raise ValueError(
@@ -43,8 +61,7 @@ def adversarial_loss(
             f"adversarial_loss: objective: unknown, got {objective!r}; "
             f"choose one of {', '.join(get_args(Objective))}"
         )
-    chosen = choose("adversarial_loss", impl, real_logits, 2 * real_logits.numel())
-    return _fused(real_logits, fake_logits, objective, chosen)[:2]
+    return choose("adversarial_loss", impl, real_logits, 2 * real_logits.numel())
 
 
 def _forward(

@@ -1,0 +1,249 @@
+"""The simultaneous update of S seeds at once, with one backward pass for both players.
+
+The simultaneous update shows both players the same fakes, masks and discriminator, and D has one
+output for each example. So for example i every gradient below the logit is the same vector times
+dL/dlogit_i, and the players differ by their dL/dlogit alone: one forward over [real; fake] and one
+backward from the unit cotangent serve both. Each player's dL/dlogit comes in where the backward
+meets D's weights or leaves D at the fakes; nothing is divided by their ratio, which would break at
+confident logits and for hinge.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+import ganbench_kernels
+from ganbench.config import Objective, Precision
+from ganbench.models import Discriminator, Generator, Linear, Maxout
+from ganbench.training.passes import Pass, Rates, Slot, make_pass
+
+
+class Masks(NamedTuple):
+    """The dropout masks of one update: `seed` keys each run, `offset` numbers the first one."""
+
+    seed: Int64[Tensor, " s"]
+    offset: Int64[Tensor, ""]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an update saw; gradient norms, where asked for, are before momentum."""
+
+    discriminator_loss: Float[Tensor, " s"]
+    generator_loss: Float[Tensor, " s"]
+    real_logits: Float[Tensor, "s n"]
+    fake_logits: Float[Tensor, "s n"]
+    discriminator_norm: Float[Tensor, " s"] | None = None
+    generator_norm: Float[Tensor, " s"] | None = None
+
+
+class Player:
+    """One player's networks, one a seed, with parameters and momentum in flat buffers.
+
+    The networks' own parameters become views into those buffers, so that they are always current.
+
+    Args:
+        networks: of one architecture, all on one device.
+        max_column_norm: bound on the L2 norm of each unit's incoming weights, None for none.
+        precision: what products are computed in; weights, momentum and sums stay in the networks'
+            own dtype.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Generator] | Sequence[Discriminator],
+        max_column_norm: float | None,
+        precision: Precision = "float32",
+    ) -> None:
+        self.networks, self.bound = list(networks), max_column_norm
+        stacked = [
+            torch.stack([parameter.detach() for parameter in same])
+            for same in zip(*(network.parameters() for network in networks), strict=True)
+        ]
+        self.shapes = [value.shape for value in stacked]
+        self.weights = torch.cat([value.flatten() for value in stacked])
+        self.velocity = torch.zeros_like(self.weights)
+        low = precision == "bfloat16"
+        self.compute = self.weights.to(torch.bfloat16) if low else self.weights
+        whole = low or self.weights.is_cuda
+        self.gradient = torch.empty_like(self.compute) if whole else None
+        self.values, self.velocities = self._split(self.weights), self._split(self.velocity)
+        for s, network in enumerate(networks):
+            for parameter, value in zip(network.parameters(), self.values, strict=True):
+                parameter.data = value[s]
+        self.bounds = self._bounds()
+        self.passes = self._passes()
+        self._bound()
+
+    def accelerate(self, rates: Rates, row_weight: Tensor | None = None) -> None:
+        """Takes the last backward's gradients into momentum; see `Pass.accelerate`."""
+        for one in self.passes:
+            if self.gradient is None:
+                one.accelerate(rates, row_weight)
+            else:
+                one.gradients(row_weight)
+
+    def norm(self, row_weight: Tensor | None = None) -> Float[Tensor, " s"]:
+        """Returns the L2 norm of all gradients of the last backward together, for each network."""
+        norms = [
+            gradient.flatten(1).double().norm(dim=1)
+            for one in self.passes
+            for gradient in one.gradients(row_weight)
+        ]
+        return torch.stack(norms).norm(dim=0)
+
+    def move(self, rates: Rates) -> None:
+        """Moves the weights along the momentum and bounds the norms of incoming weights."""
+        if self.gradient is None:
+            self.weights.add_(self.velocity)
+            self._bound()
+        elif self.weights.is_cuda:
+            gradient = self._split(self.gradient.to(self.weights.dtype))
+            ganbench_kernels.sgd_momentum_max_norm_(
+                self.values, self.velocities, gradient, *rates, self.bounds
+            )
+            self.refresh()
+        else:
+            learning_rate, momentum = (torch.tensor(rate) for rate in rates)
+            _compiled_move()(self.weights, self.velocity, self.gradient, learning_rate, momentum)
+            self._bound()
+
+    def _bounds(self) -> list[float | None]:
+        """The bound of each parameter: dense weights have one."""
+        dense = {
+            id(module.weight)
+            for module in self.networks[0].modules()
+            if isinstance(module, Linear | Maxout)
+        }
+        parameters = self.networks[0].parameters()
+        return [self.bound if id(parameter) in dense else None for parameter in parameters]
+
+    def _bound(self) -> None:
+        for value, bound in zip(self.values, self.bounds, strict=True):
+            if bound is not None:
+                norm = torch.linalg.vector_norm(value, dim=-1, keepdim=True)
+                # A seldom event, and weights are large: looking first is cheaper, but on a GPU.
+                if value.is_cuda or bool((norm > bound).any()):
+                    value.mul_((bound / norm).clamp_(max=1))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Rounds the weights anew to what products read; needed after writing to `values`."""
+        if self.compute is not self.weights:
+            self.compute.copy_(self.weights)
+
+    def _split(self, flat: Tensor) -> list[Tensor]:
+        parts = flat.split([shape.numel() for shape in self.shapes])
+        return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def _passes(self) -> list[Pass]:
+        gradients = [None] * len(self.values)
+        if self.gradient is not None:
+            gradients = self._split(self.gradient)
+        slots = map(Slot, self._split(self.compute), self.velocities, gradients)
+        # Every layer has a weight and a bias, in this order.
+        pairs = zip(*[iter(slots)] * 2, strict=True)
+        layers = self.networks[0].layers
+        return [make_pass(layer, *pair) for layer, pair in zip(layers, pairs, strict=True)]
+
+
+def update(
+    generator: Player,
+    discriminator: Player,
+    real: Float[Tensor, "s n d"],
+    noise: Float[Tensor, "s n z"],
+    masks: Masks,
+    objective: Objective,
+    rates: Rates,
+    with_norms: bool = False,
+) -> Outcome:
+    """Moves both players of every seed by gradients at the same parameters, fakes and masks.
+
+    Args:
+        generator: updated in place.
+        discriminator: updated in place.
+        real: a minibatch of training images for each seed.
+        noise: z of as many fakes.
+        masks: dropout of D.
+        objective: see `ganbench_kernels.adversarial_loss`.
+        rates: of both players.
+        with_norms: whether to work out gradient norms.
+
+    Source: the released code of 2014. Differs from Algorithm 1: D1.
+    """
+    with torch.no_grad():
+        fake = noise.to(generator.compute.dtype)
+        for one in generator.passes:
+            fake = one.forward(fake)
+        images = torch.cat([real.to(fake.dtype), fake], 1)
+        factors = _dropout_factors(discriminator, images, masks)
+        logits = _logits(discriminator, images, factors).to(discriminator.weights.dtype)
+        count = real.shape[1]
+        real_logits, fake_logits = logits[:, :count], logits[:, count:]
+        *losses, slopes = ganbench_kernels.adversarial_loss_gradients(
+            real_logits, fake_logits, objective
+        )
+        cotangent = _sample_cotangent(discriminator, factors, slice(count, None))
+        row_weight = torch.cat([slopes[0], slopes[1]], 1)
+        grad = cotangent.mul_(slopes[2].to(cotangent.dtype).unsqueeze(-1))
+        for number in reversed(range(len(generator.passes))):
+            grad = generator.passes[number].backward(grad, slice(None) if number else None)
+        norms = (discriminator.norm(row_weight), generator.norm()) if with_norms else (None, None)
+        discriminator.accelerate(rates, row_weight)
+        generator.accelerate(rates)
+        discriminator.move(rates)
+        generator.move(rates)
+        return Outcome(*losses, real_logits, fake_logits, *norms)
+
+
+def _dropout_factors(player: Player, images: Tensor, masks: Masks) -> list[Tensor | None]:
+    """What each layer's input is multiplied by: 0 or 1 / keep; None where all is kept."""
+    factors: list[Tensor | None] = []
+    size = images.shape
+    for number, (one, keep) in enumerate(zip(player.passes, player.networks[0].keep, strict=True)):
+        offset = masks.offset + number
+        ones = one.buffers.take("ones", size, images)
+        factors.append(
+            None if keep == 1 else ganbench_kernels.dropout(ones.fill_(1), keep, masks.seed, offset)
+        )
+        size = (*size[:-1], one.layer.outputs)
+    return factors
+
+
+def _logits(
+    discriminator: Player, images: Tensor, factors: list[Tensor | None]
+) -> Float[Tensor, "s n"]:
+    x = images
+    for one, factor in zip(discriminator.passes, factors, strict=True):
+        x = one.forward(x if factor is None else x * factor)
+    return x.squeeze(-1)
+
+
+def _sample_cotangent(
+    discriminator: Player, factors: list[Tensor | None], fakes: slice
+) -> Float[Tensor, "s n d"]:
+    """Returns dlogit_i/dimage_i of the fakes; the passes keep what D's gradient needs."""
+    grad = torch.ones_like(discriminator.passes[-1].out)
+    for number in reversed(range(len(factors))):
+        rows = slice(None) if number else fakes
+        grad = discriminator.passes[number].backward(grad, rows)
+        factor = factors[number]
+        if factor is not None:
+            grad.mul_(factor[:, rows])
+    return grad
+
+
+@cache
+def _compiled_move():
+    """Momentum, weights and their bfloat16 copy in one pass over memory: eager takes four."""
+    return torch.compile(_move, dynamic=False, fullgraph=True)
+
+
+def _move(weights: Tensor, velocity: Tensor, gradient: Tensor, rate: Tensor, momentum: Tensor):
+    velocity.mul_(momentum).sub_(gradient.to(weights.dtype) * rate)
+    weights.add_(velocity)

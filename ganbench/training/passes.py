@@ -1,0 +1,325 @@
+"""Forward and backward of each layer by hand, for S networks of one architecture at once.
+
+A pass keeps what its backward needs. The discriminator's backward starts from the unit cotangent,
+dlogit_i/dlogit_i = 1 for every example i, so that one backward serves both players: `row_weight`
+turns it into the discriminator's gradient where it meets the weights. That holds as long as no
+layer couples examples, so only the layers below may take part.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+import ganbench_kernels
+from ganbench import models
+from ganbench.errors import ConfigError
+
+aten = torch.ops.aten
+
+
+@dataclass
+class Slot:
+    """A layer's weight or bias for S networks, all of one shape [S, ...].
+
+    Attributes:
+        value: what products read; of the compute dtype.
+        velocity: momentum, of the master dtype.
+        gradient: where the update wants the gradient; None where it goes into the velocity at once.
+    """
+
+    value: Tensor
+    velocity: Tensor
+    gradient: Tensor | None
+
+
+class Rates(NamedTuple):
+    """Step sizes of one update: numbers, or 0-d tensors on a GPU."""
+
+    learning_rate: float | Tensor
+    momentum: float | Tensor
+
+
+class Buffers:
+    """Outputs of a layer's products, allocated once and used again by every update."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, Tensor] = {}
+
+    def take(self, name: str, size: tuple[int, ...], like: Tensor) -> Tensor:
+        """Returns a tensor to overwrite; the same one as long as its size stays."""
+        found = self.taken.get(name)
+        if found is None or found.shape != size:
+            found = self.taken[name] = like.new_empty(size)
+        return found
+
+
+@dataclass
+class Pass:
+    """One layer of S networks: its parameters and what its last forward saw."""
+
+    weight: Slot
+    bias: Slot
+    layer: Any
+    buffers: Buffers = field(init=False, default_factory=Buffers)
+    x: Tensor = field(init=False)
+    out: Tensor = field(init=False)
+    delta: Tensor = field(init=False)
+
+    def forward(self, x: Float[Tensor, "s n inputs"]) -> Float[Tensor, "s n outputs"]:
+        """Returns the layer's output."""
+        raise NotImplementedError
+
+    def backward(self, grad: Tensor, inputs: slice | None) -> Tensor | None:
+        """Returns the gradient of the rows `inputs` of x, None for none; may overwrite `grad`."""
+        raise NotImplementedError
+
+    def gradients(self, row_weight: Float[Tensor, "s n"] | None) -> tuple[Tensor, Tensor]:
+        """Returns the gradients of weight and bias, in their slots if those want them.
+
+        Args:
+            row_weight: multiplies each row's part; None is 1.
+        """
+        raise NotImplementedError
+
+    def accelerate(self, rates: Rates, row_weight: Float[Tensor, "s n"] | None) -> None:
+        """Does v <- m v - lr g for weight and bias."""
+        gradients = self.gradients(row_weight)
+        for slot, gradient in zip((self.weight, self.bias), gradients, strict=True):
+            _accelerate(slot.velocity, gradient, rates)
+
+
+class Dense(Pass):
+    """A layer with one product: weight [S, ..., in], bias [S, ...]."""
+
+    def _product(self, x: Tensor) -> Tensor:
+        self.x = x
+        weight, bias = self.weight.value.flatten(1, -2), self.bias.value.flatten(1)
+        out = self.buffers.take("product", (*x.shape[:-1], weight.shape[-2]), x)
+        # Without a batch where there is one network, which is the faster call.
+        if len(x) == 1:
+            torch.addmm(bias[0], x[0], weight[0].T, out=out[0])
+        else:
+            torch.baddbmm(bias.unsqueeze(1), x, weight.mT, out=out)
+        return out
+
+    def _to_inputs(self, inputs: slice | None) -> Tensor | None:
+        if inputs is None:
+            return None
+        delta, weight = self.delta[:, inputs], self.weight.value.flatten(1, -2)
+        out = self.buffers.take("to_inputs", (*delta.shape[:-1], weight.shape[-1]), delta)
+        _product_(out, delta, weight)
+        return out
+
+    def gradients(self, row_weight: Float[Tensor, "s n"] | None) -> tuple[Tensor, Tensor]:
+        """Weight gradient delta^T diag(row_weight) x, bias gradient row_weight delta."""
+        delta, x, bias = self._weighted(row_weight)
+        out = self.weight.gradient
+        if out is None:
+            out = self.buffers.take("gradient", self.weight.value.shape, x)
+        _product_(out.flatten(1, -2), delta.mT, x)
+        return out, _kept(self.bias, bias)
+
+    def accelerate(self, rates: Rates, row_weight: Float[Tensor, "s n"] | None) -> None:
+        """As `Pass.accelerate`, without a gradient in memory."""
+        delta, x, bias = self._weighted(row_weight)
+        _accelerate(self.bias.velocity, bias, rates)
+        for velocity, left, right in zip(
+            self.weight.velocity.flatten(1, -2), delta, x, strict=True
+        ):
+            velocity.addmm_(left.T, right, beta=rates.momentum, alpha=-rates.learning_rate)
+
+    def _weighted(self, row_weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The factors of the weight's gradient, and the bias's gradient."""
+        delta, x = self.delta, self.x
+        if row_weight is None:
+            return delta, x, delta.sum(1).view_as(self.bias.value)
+        row_weight = row_weight.to(x.dtype)
+        bias = torch.bmm(row_weight.unsqueeze(1), delta).view_as(self.bias.value)
+        # Into the smaller of the two factors.
+        if x.shape[-1] < delta.shape[-1]:
+            weighted = self.buffers.take("weighted", x.shape, x)
+            return delta, torch.mul(x, row_weight.unsqueeze(-1), out=weighted), bias
+        return delta * row_weight.unsqueeze(-1), x, bias
+
+
+class Affine(Dense):
+    """activation(x weight^T + bias) of S networks; weight [S, out, in], bias [S, out]."""
+
+    def forward(self, x: Float[Tensor, "s n inputs"]) -> Float[Tensor, "s n units"]:
+        self.out = self._product(x)
+        if self.layer.activation_name == "relu":
+            self.out.relu_()
+        elif self.layer.activation_name == "sigmoid":
+            self.out.sigmoid_()
+        return self.out
+
+    def backward(self, grad: Tensor, inputs: slice | None) -> Tensor | None:
+        if self.layer.activation_name == "relu":
+            aten.threshold_backward.grad_input(grad, self.out, 0, grad_input=grad)
+        elif self.layer.activation_name == "sigmoid":
+            aten.sigmoid_backward.grad_input(grad, self.out, grad_input=grad)
+        self.delta = grad
+        return self._to_inputs(inputs)
+
+
+class Maxout(Dense):
+    """max_p (x weight_p^T + bias_p) of S networks; weight [S, P, U, in], bias [S, P, U].
+
+    In float32 pieces tie only where a unit sees nothing but zeros, and every winner then gets the
+    gradient; in bfloat16, where ties happen, the first one does.
+    """
+
+    def forward(self, x: Float[Tensor, "s n inputs"]) -> Float[Tensor, "s n units"]:
+        self.affine = self._product(x).unflatten(-1, self.bias.value.shape[1:])
+        out = self.buffers.take("out", (*x.shape[:-1], self.affine.shape[-1]), x)
+        self.out = torch.amax(self.affine, -2, out=out)
+        return self.out
+
+    def backward(self, grad: Tensor, inputs: slice | None) -> Tensor | None:
+        largest = self.out.unsqueeze(-2)
+        if self.affine.dtype == torch.bfloat16:
+            _first_winners_(self.affine, largest)
+        else:
+            self.affine.eq_(largest)
+        self.delta = self.affine.mul_(grad.unsqueeze(-2)).flatten(-2)
+        return self._to_inputs(inputs)
+
+
+class ConvolutionalMaxout(Pass):
+    """Convolution and pooled maxout of S networks, one after the other.
+
+    weight [S, C P, in, k, k], bias [S, C P].
+    """
+
+    def forward(self, x: Float[Tensor, "s n inputs"]) -> Float[Tensor, "s n outputs"]:
+        layer = self.layer
+        self.x = x.unflatten(-1, layer.in_shape)
+        self.maps = [
+            functional.conv2d(one, weight, bias, padding=layer.padding).requires_grad_()
+            for one, weight, bias in zip(self.x, self.weight.value, self.bias.value, strict=True)
+        ]
+        with torch.enable_grad():
+            self.pooled = [
+                ganbench_kernels.maxout_pool2d(
+                    maps, layer.pieces, layer.pool_size, layer.pool_stride
+                )
+                for maps in self.maps
+            ]
+        return torch.stack([pooled.detach().flatten(1) for pooled in self.pooled])
+
+    def backward(self, grad: Tensor, inputs: slice | None) -> Tensor | None:
+        deltas = [
+            torch.autograd.grad(pooled, maps, one.unflatten(-1, self.layer.out_shape))[0]
+            for pooled, maps, one in zip(self.pooled, self.maps, grad, strict=True)
+        ]
+        self.delta = torch.stack(deltas)
+        if inputs is None:
+            return None
+        rows = [self._backward(s, self.delta[s, inputs], inputs, 0) for s in range(len(grad))]
+        return torch.stack([row.flatten(1) for row in rows])
+
+    def gradients(self, row_weight: Float[Tensor, "s n"] | None) -> tuple[Tensor, Tensor]:
+        delta = self.delta
+        if row_weight is not None:
+            delta = delta * row_weight.to(delta.dtype)[..., None, None, None]
+        weights = [self._backward(s, delta[s], slice(None), 1) for s in range(len(delta))]
+        return _kept(self.weight, torch.stack(weights)), _kept(self.bias, delta.sum((1, 3, 4)))
+
+    def _backward(self, s: int, delta: Tensor, rows: slice, which: int) -> Tensor:
+        """Gradient of the input (which = 0) or the weight (1) of network s."""
+        padding = [self.layer.padding] * 2
+        wanted = [which == 0, which == 1, False]
+        arguments = None, [1, 1], padding, [1, 1], False, [0, 0], 1, wanted
+        return aten.convolution_backward(delta, self.x[s, rows], self.weight.value[s], *arguments)[
+            which
+        ]
+
+
+class TransposedConvolution(Pass):
+    """Transposed convolution with one bias per pixel of S networks, one after the other.
+
+    weight [S, in, out, k, k], bias [S, out, side, side].
+    """
+
+    def forward(self, x: Float[Tensor, "s n inputs"]) -> Float[Tensor, "s n outputs"]:
+        self.x = x.unflatten(-1, self.layer.in_shape)
+        maps = [
+            functional.conv_transpose2d(one, weight, stride=self.layer.stride)
+            for one, weight in zip(self.x, self.weight.value, strict=True)
+        ]
+        return torch.stack(maps).add_(self.bias.value.unsqueeze(1)).flatten(2)
+
+    def backward(self, grad: Tensor, inputs: slice | None) -> Tensor | None:
+        self.delta = grad.unflatten(-1, self.bias.value.shape[1:])
+        if inputs is None:
+            return None
+        rows = [
+            functional.conv2d(delta[inputs], weight, stride=self.layer.stride).flatten(1)
+            for delta, weight in zip(self.delta, self.weight.value, strict=True)
+        ]
+        return torch.stack(rows)
+
+    def gradients(self, row_weight: Float[Tensor, "s n"] | None) -> tuple[Tensor, Tensor]:
+        assert row_weight is None, "a generator's rows have no weights"
+        stride = [self.layer.stride] * 2
+        arguments = None, stride, [0, 0], [1, 1], True, [0, 0], 1, [False, True, False]
+        weights = [
+            aten.convolution_backward(delta, x, weight, *arguments)[1]
+            for delta, x, weight in zip(self.delta, self.x, self.weight.value, strict=True)
+        ]
+        return _kept(self.weight, torch.stack(weights)), _kept(self.bias, self.delta.sum(1))
+
+
+PASSES: dict[type[nn.Module], type[Pass]] = {
+    models.Linear: Affine,
+    models.Maxout: Maxout,
+    models.ConvolutionalMaxout: ConvolutionalMaxout,
+    models.TransposedConvolution: TransposedConvolution,
+}
+
+
+def make_pass(layer: nn.Module, weight: Slot, bias: Slot) -> Pass:
+    """Returns the pass of a layer's kind.
+
+    Raises:
+        ConfigError: the layer is of a kind that may couple the examples of a batch.
+    """
+    if type(layer) not in PASSES:
+        raise ConfigError(
+            "training: update: simultaneous shares one backward pass between the players, which "
+            f"needs layers that treat each example by itself, got {type(layer).__name__}; "
+            "use update: alternating"
+        )
+    return PASSES[type(layer)](weight, bias, layer)
+
+
+def _product_(out: Tensor, left: Tensor, right: Tensor) -> None:
+    """out <- left right, of S pairs of matrices."""
+    if len(left) == 1:
+        torch.mm(left[0], right[0], out=out[0])
+    else:
+        torch.bmm(left, right, out=out)
+
+
+def _accelerate(velocity: Tensor, gradient: Tensor, rates: Rates) -> None:
+    velocity.mul_(rates.momentum).sub_(gradient, alpha=rates.learning_rate)
+
+
+def _kept(slot: Slot, gradient: Tensor) -> Tensor:
+    return gradient if slot.gradient is None else slot.gradient.copy_(gradient)
+
+
+def _first_winners_(affine: Tensor, largest: Tensor) -> None:
+    """Overwrites pieces [..., P, U] with 1 for the first that is largest, else 0."""
+    lost = affine.ne_(largest)
+    none_before = lost[..., 0, :].clone()
+    lost[..., 0, :].neg_().add_(1)
+    for piece in range(1, affine.shape[-2]):
+        here = lost[..., piece, :]
+        none_yet = none_before * here
+        torch.sub(none_before, none_yet, out=here)
+        none_before = none_yet
