@@ -103,13 +103,12 @@ def train(
     ] = 60.0,
     dry_run: DryRun = False,
 ) -> None:
-    """Train one generator a seed, all together, each from its newest checkpoint."""
+    """Train one generator a seed, going on from its newest checkpoint."""
     from ganbench.data.fetch import data_directory
     from ganbench.stages.train import train as run
 
-    jobs = list(_jobs("train", config, out, seeds, suite, device, impl, dry_run))
-    if jobs:
-        run(jobs, data_directory(data_dir), checkpoint_seconds, in_workflow)
+    for job in _jobs("train", config, out, seeds, suite, device, impl, dry_run):
+        run(job, data_directory(data_dir), checkpoint_seconds, in_workflow)
 
 
 @app.command()

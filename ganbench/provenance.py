@@ -20,7 +20,7 @@ STAGES = {
     "train": "ganbench.stages.train",
     "sample": "ganbench.stages.sample",
     "evaluate": "ganbench.stages.evaluate",
-    "calibrate": "ganbench.stages.evaluate",
+    "calibrate": "ganbench.stages.calibrate",
     "theory": "ganbench.theory.run",
     "report": "ganbench.report.build",
     "paper": "ganbench.report.paper",

@@ -1,6 +1,6 @@
 """`ganbench evaluate`: samples to the Parzen log-likelihood of the test set, by protocol."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +8,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganbench import seeding
+from ganbench import models, seeding
 from ganbench.data.datasets import Dataset
-from ganbench.errors import DataNotAvailableError, GanbenchError
-from ganbench.evaluation import parzen
+from ganbench.errors import GanbenchError
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, companion, read_record
 from ganbench.stages.context import Job
-
-Labels = dict[str, str | int | float]
+from ganbench.stages.likelihood import CURVE, Likelihood, curve_parts
+from ganbench.stages.sample import load_generator
+from ganbench.training.loop import draw_samples
 
 
 def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
     """Scores the samples of each reported state of a generator.
 
+    With several draws, also fresh draws of each state and growing numbers of samples of the first.
+
     Args:
         job: whose samples, and where to write.
-        sample_record: the record of `ganbench sample`.
+        sample_record: the record of `ganbench sample`; further draws come from the weights that
+            the train.json beside it describes.
         data_dir: the data directory.
 
     Raises:
@@ -39,121 +42,76 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
     if sampled.status != "ok":
         return job.pass_on(sampled)
     dataset = job.load_same_data(data_dir, sampled, sample_record)
+    likelihood = Likelihood(job, dataset)
     metrics: list[Metric] = []
     inputs = {sample_record.name: file_sha256(sample_record)}
     for checkpoint in job.experiment.evaluation.checkpoints:
         name = f"samples_{checkpoint}.npy"
-        samples = np.load(companion(sample_record, sampled, name), allow_pickle=False)
+        loaded = np.load(companion(sample_record, sampled, name), allow_pickle=False)
+        samples = torch.from_numpy(loaded)
         inputs[name] = sampled.files[name]
-        metrics += score(job, dataset, torch.from_numpy(samples), {"checkpoint": checkpoint})
+        metrics += likelihood.metrics(samples, {"checkpoint": checkpoint})
+        if job.experiment.evaluation.draws > 1:
+            weights, generator = _generator(job, sample_record, sampled, dataset, checkpoint)
+            inputs |= weights
+            metrics += _further(job, likelihood, generator, samples, checkpoint)
     return job.record(metrics=metrics, inputs=inputs, datasets=sampled.datasets)
 
 
-def calibrate(job: Job, data_dir: Path, in_workflow: bool = False) -> Record:
-    """Scores training images as if they were samples: what a perfect memory would get.
-
-    Args:
-        job: which experiment, and where to write.
-        data_dir: the data directory.
-        in_workflow: write a record of missing data instead of raising.
-
-    Raises:
-        DataNotAvailableError: the data set is missing.
-    """
-    try:
-        dataset, digests = job.load_data(data_dir)
-    except DataNotAvailableError as error:
-        if not in_workflow:
-            raise
-        return job.record(status="data_not_available", message=str(error))
-    train = job.images(dataset, dataset.train)
-    count = parzen.PROTOCOLS[job.experiment.evaluation.protocol].samples
-    chosen = torch.randperm(len(train), generator=seeding.generator(0, "subset"))[:count]
-    metrics = score(job, dataset, train.rows(chosen), {"checkpoint": "training_images"})
-    return job.record(metrics=metrics, datasets=digests)
+def _generator(
+    job: Job, sample_record: Path, sampled: Record, dataset: Dataset, checkpoint: str
+) -> tuple[dict[str, str], models.Generator]:
+    """The weights' name and sha256, and the generator; they are those that were sampled."""
+    name = f"generator_{checkpoint}.safetensors"
+    train_record = sample_record.with_name("train.json")
+    trained = read_record(train_record)
+    if trained.files.get(name) != sampled.inputs.get(name):
+        raise GanbenchError(
+            f"{train_record}: its {name} is not the one that {sample_record.name} sampled; "
+            "run `ganbench sample` again"
+        )
+    path = companion(train_record, trained, name)
+    generator = load_generator(path, job.experiment, job.images(dataset, dataset.train))
+    return {name: trained.files[name]}, generator.to(job.device)
 
 
-def score(
-    job: Job, dataset: Dataset, samples: Float[Tensor, "n d"], labels: Labels
+def _further(
+    job: Job,
+    likelihood: Likelihood,
+    generator: models.Generator,
+    samples: Float[Tensor, "n d"],
+    checkpoint: str,
 ) -> list[Metric]:
-    """Returns the likelihood of every fold's test images and, over folds, the headline.
-
-    Args:
-        job: gives protocol, preprocessing and device.
-        dataset: validation and test images.
-        samples: the centres.
-        labels: go to every metric.
-    """
-    protocol = parzen.PROTOCOLS[job.experiment.evaluation.protocol]
-    labels = labels | {"protocol": protocol.name, "n_centers": len(samples)}
+    """Fresh draws; of the headline's state also the likelihood of more and more samples."""
     metrics: list[Metric] = []
-    folds: list[Metric] = []
-    for number, fold in enumerate(dataset.folds):
-        validation = job.images(dataset, fold.validation).rows()
-        test = job.images(dataset, fold.test).rows()
-        chosen = protocol.validation_images(validation, len(dataset.folds))
-        fold_labels = labels | {"fold": number} if len(dataset.folds) > 1 else labels
-        found, curve, result = _score_fold(
-            chosen, test, samples.to(job.device), protocol, fold_labels
+    for draw in range(1, job.experiment.evaluation.draws):
+        stream = _stream(job, 0, draw)
+        again = draw_samples(
+            generator, job.experiment, len(samples), stream, torch.device(job.device)
         )
-        metrics += curve
-        folds.append(result)
-        print(
-            f"{job.experiment.title}: {labels['checkpoint']}: {result.value:.1f} nats "
-            f"at sigma {found.sigma:.4f}",
-            flush=True,
-        )
-    return [*_headline(folds, labels), *metrics]
+        metrics += likelihood.redrawn(again, {"checkpoint": checkpoint, "draw": draw})
+    if checkpoint == job.experiment.evaluation.checkpoints[0]:
+        growing = _growing(job, generator, samples)
+        metrics += likelihood.by_samples(growing, {"checkpoint": checkpoint})
+    return metrics
 
 
-def _score_fold(
-    validation: Tensor, test: Tensor, samples: Tensor, protocol: parzen.Protocol, labels: Labels
-) -> tuple[parzen.Bandwidth, list[Metric], Metric]:
-    found = parzen.choose_bandwidth(validation, samples, protocol.sigmas)
-    curve = [
-        Metric(
-            name="validation_log_likelihood",
-            value=value,
-            unit="nats",
-            n=len(validation),
-            labels=labels | {"sigma": sigma},
-        )
-        for sigma, value in zip(protocol.sigmas, found.log_likelihoods, strict=True)
-    ]
-    values = parzen.log_likelihoods(test, samples, [found.sigma], _progress(labels))[0]
-    mean, standard_error = parzen.mean_and_standard_error(values)
-    result = Metric(
-        name="log_likelihood",
-        value=mean,
-        unit="nats",
-        standard_error=standard_error,
-        n=len(test),
-        labels=labels
-        | {"split": "test", "sigma": found.sigma, "sigma_at_grid_edge": int(found.at_grid_edge)},
-    )
-    return found, curve, result
+def _growing(
+    job: Job, generator: models.Generator, samples: Float[Tensor, "n d"]
+) -> Iterator[Tensor]:
+    """The samples at hand, then fresh ones, cut where the curve has its points."""
+    device, stream = torch.device(job.device), _stream(job, 2)
+    at_hand = samples.to(device)
+    for size in curve_parts(CURVE[-1]):
+        part, at_hand = at_hand[:size], at_hand[size:]
+        missing = size - len(part)
+        if missing:
+            fresh = draw_samples(generator, job.experiment, missing, stream, device)
+            part = torch.cat([part, fresh])
+        yield part
 
 
-def _headline(folds: list[Metric], labels: Labels) -> list[Metric]:
-    """One fold is its own headline; of several, the mean and the standard error over them."""
-    if len(folds) == 1:
-        return folds
-    mean, standard_error = parzen.over_folds([fold.value for fold in folds])
-    headline = Metric(
-        name="log_likelihood",
-        value=mean,
-        unit="nats",
-        standard_error=standard_error,
-        n=len(folds),
-        labels=labels | {"split": "test"},
-    )
-    return [headline, *(fold.model_copy(update={"name": "fold_log_likelihood"}) for fold in folds)]
-
-
-def _progress(labels: Labels) -> Callable[[int, int], None]:
-    where = " ".join(f"{name} {labels[name]}" for name in ("checkpoint", "fold") if name in labels)
-
-    def show(done: int, total: int) -> None:
-        print(f"{where}: {done} of {total} test images", flush=True)
-
-    return show
+def _stream(job: Job, *indices: int) -> torch.Generator:
+    """A stretch of the run's sampling stream that `ganbench sample` does not use."""
+    assert job.seed is not None
+    return seeding.generator(job.seed, "sampling", *indices)

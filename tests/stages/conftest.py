@@ -46,7 +46,7 @@ def settings() -> dict[str, Any]:
             "batch_size": 500,
             "phases": [{"epochs": 2}, {"epochs": 2, "generator_front": front}],
         },
-        "evaluation": {"monitor_every": 1},
+        "evaluation": {"monitor_every": 1, "draws": 1},
     }
 
 

@@ -1,24 +1,28 @@
 """Likelihoods of samples and of training images, and their records."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.special
 import torch
+from safetensors.torch import save_file
 
 from ganbench import seeding
+from ganbench.config import load_experiment
 from ganbench.data import digits
 from ganbench.data.datasets import split_digests
 from ganbench.data.splits import Dataset, Fold
-from ganbench.errors import DataNotAvailableError, GanbenchError
-from ganbench.evaluation import parzen
+from ganbench.errors import GanbenchError
 from ganbench.evaluation.parzen import GAN2014
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, read_record
-from ganbench.stages.evaluate import calibrate, evaluate, score
+from ganbench.stages.evaluate import evaluate
+from ganbench.stages.likelihood import Likelihood
+from ganbench.stages.sample import load_generator, sample
+from ganbench.training import networks
+from ganbench.training.loop import draw_samples
 
 from .conftest import SAMPLES, Project
 
@@ -99,14 +103,14 @@ def test_the_record_names_what_was_read(sampled: Project) -> None:
 def test_progress_is_shown(sampled: Project, capsys: pytest.CaptureFixture[str]) -> None:
     run(sampled)
     shown = capsys.readouterr().out
-    assert "checkpoint last: 300 of 300 test images\n" in shown
+    assert "last: 300 of 300 test images\n" in shown
     assert "tiny: best_validation: " in shown
 
 
 def test_a_bandwidth_at_the_edge_of_the_grid_is_labelled(project: Project) -> None:
     train = torch.from_numpy(digits.load().train.reshape(-1, 64)).float() / 16
     far = train[:50] + 3
-    found = score(project.job("evaluate"), digits.load(), far, {"checkpoint": "last"})
+    found = Likelihood(project.job("evaluate"), digits.load()).metrics(far, {"checkpoint": "last"})
     assert metrics(found, "log_likelihood")[0].labels["sigma"] == 1.0
     assert metrics(found, "log_likelihood")[0].labels["sigma_at_grid_edge"] == 1
 
@@ -119,7 +123,7 @@ def test_of_several_folds_the_headline_is_the_mean_over_them(project: Project) -
     )
     dataset = Dataset("digits", 16.0, whole.train, None, folds)
     samples = torch.from_numpy(whole.train[:SAMPLES].reshape(-1, 64)).float() / 16
-    found = score(project.job("evaluate"), dataset, samples, {"checkpoint": "last"})
+    found = Likelihood(project.job("evaluate"), dataset).metrics(samples, {"checkpoint": "last"})
     per_fold = metrics(found, "fold_log_likelihood")
     for number, (one, fold) in enumerate(zip(per_fold, folds, strict=True)):
         means = [
@@ -177,32 +181,105 @@ def test_samples_that_their_record_does_not_describe_are_refused(
         run(sampled)
 
 
-def test_calibration_scores_training_images(project: Project) -> None:
-    record = calibrate(project.job("calibrate", None), project.folder)
-    assert (record.stage, record.seed) == ("calibrate", None)
-    (found,) = metrics(record.metrics, "log_likelihood", checkpoint="training_images")
-    assert found.labels["n_centers"] == SAMPLES
-    dataset = digits.load()
-    order = torch.randperm(1200, generator=seeding.generator(0, "subset"))
-    chosen = dataset.train.reshape(-1, 64)[order[:SAMPLES].numpy()] / 16
-    expected = slow_likelihoods(dataset.folds[0].test, chosen, float(found.labels["sigma"])).mean()
-    assert found.value == pytest.approx(expected, abs=NATS)
+def write_generators(project: Project) -> None:
+    """Random weights in place of trained ones, and the record that describes them."""
+    job = project.job("train")
+    job.out.parent.mkdir()
+    stream = torch.Generator().manual_seed(0)
+    train = job.images(digits.load(), digits.load().train)
+    for checkpoint in CHECKPOINTS:
+        generator = networks.build_generator(
+            job.experiment.generator, train.shape, torch.zeros(64), stream
+        )
+        state = {
+            name: torch.randn(value.shape, generator=stream)
+            for name, value in generator.state_dict().items()
+        }
+        save_file(state, job.out.parent / f"generator_{checkpoint}.safetensors")
+    job.record(
+        files=[f"generator_{checkpoint}.safetensors" for checkpoint in CHECKPOINTS],
+        datasets=split_digests(digits.load()),
+    )
 
 
-def test_calibration_takes_what_there_is(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    many = replace(GAN2014, sigmas=(0.1, 0.2))
-    monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", many)
-    record = calibrate(project.job("calibrate", None), project.folder)
-    assert metrics(record.metrics, "log_likelihood")[0].labels["n_centers"] == 1200
-
-
-def test_calibration_without_data(project: Project) -> None:
-    project.settings["dataset"] = "tfd"
+@pytest.fixture
+def drawn(project: Project) -> Project:
+    """A project of three draws whose seed 0 is sampled."""
+    project.settings["evaluation"]["draws"] = 3
+    project.settings["training"]["phases"] = [{"epochs": 2}]
     project.write()
-    job = project.job("calibrate", None)
-    with pytest.raises(DataNotAvailableError, match=r"TFD_48x48\.mat: is missing"):
-        calibrate(job, project.folder)
-    assert not job.out.exists()
-    record = calibrate(job, project.folder, in_workflow=True)
-    assert (record.status, record.metrics) == ("data_not_available", [])
-    assert read_record(job.out) == record
+    write_generators(project)
+    sample(project.job("sample"), project.folder / "seed_0" / "train.json", project.folder)
+    return project
+
+
+def redraw(project: Project, checkpoint: str, count: int, *indices: int) -> np.ndarray:
+    """Samples of a sub-stream of seed 0's sampling."""
+    experiment = load_experiment(project.config)
+    path = project.folder / "seed_0" / f"generator_{checkpoint}.safetensors"
+    images = project.job("sample").images(digits.load(), digits.load().train)
+    stream = seeding.generator(0, "sampling", *indices)
+    generator = load_generator(path, experiment, images)
+    return draw_samples(generator, experiment, count, stream, torch.device("cpu")).numpy()
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS)
+def test_every_draw_is_a_stream_of_its_own_and_chooses_its_bandwidth(
+    drawn: Project, checkpoint: str
+) -> None:
+    record = run(drawn)
+    others = metrics(record.metrics, "redrawn_log_likelihood", checkpoint=checkpoint)
+    assert [one.labels["draw"] for one in others] == [1, 2]
+    (fold,) = digits.load().folds
+    for found in others:
+        samples = redraw(drawn, checkpoint, SAMPLES, 0, int(found.labels["draw"]))
+        means = [slow_likelihoods(fold.validation, samples, s).mean() for s in GAN2014.sigmas]
+        sigma = GAN2014.sigmas[int(np.argmax(means))]
+        assert found.labels["sigma"] == sigma
+        assert found.value == pytest.approx(
+            slow_likelihoods(fold.test, samples, sigma).mean(), abs=NATS
+        )
+    (first,) = metrics(record.metrics, "log_likelihood", checkpoint=checkpoint)
+    assert len({first.value, *(one.value for one in others)}) == 3
+    assert f"generator_{checkpoint}.safetensors" in record.inputs
+
+
+def test_the_curve_of_the_headline_starts_from_the_samples_at_hand(
+    drawn: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganbench.stages.likelihood.CURVE", (100, 300, 500))
+    monkeypatch.setattr("ganbench.stages.evaluate.CURVE", (100, 300, 500))
+    curve = metrics(run(drawn).metrics, "log_likelihood_by_samples")
+    assert {one.labels["checkpoint"] for one in curve} == {"last"}
+    assert [one.labels["n_centers"] for one in curve] == [100, 300, 500]
+    at_hand = np.load(drawn.folder / "seed_0" / "samples_last.npy")
+    fresh = redraw(drawn, "last", 180, 2)
+    (fold,) = digits.load().folds
+    for one in curve[:2]:
+        samples = np.concatenate([at_hand, fresh])[: int(one.labels["n_centers"])]
+        expected = slow_likelihoods(fold.test, samples, float(one.labels["sigma"])).mean()
+        assert one.value == pytest.approx(expected, abs=NATS)
+
+
+def test_weights_that_were_not_sampled_are_refused(drawn: Project) -> None:
+    (drawn.folder / "seed_0" / "train.json").unlink()
+    for checkpoint in CHECKPOINTS:
+        (drawn.folder / "seed_0" / f"generator_{checkpoint}.safetensors").write_bytes(b"others")
+    drawn.job("train").record(
+        files=[f"generator_{checkpoint}.safetensors" for checkpoint in CHECKPOINTS]
+    )
+    with pytest.raises(
+        GanbenchError,
+        match=r"train\.json: its generator_last\.safetensors is not the one that sample\.json",
+    ):
+        run(drawn)
+
+
+def test_what_the_grid_costs_and_what_resampling_moves_are_recorded(sampled: Project) -> None:
+    record = run(sampled)
+    for checkpoint in CHECKPOINTS:
+        (penalty,) = metrics(record.metrics, "grid_penalty", checkpoint=checkpoint)
+        (error,) = metrics(record.metrics, "bandwidth_error", checkpoint=checkpoint)
+        assert (penalty.unit, penalty.n, error.unit, error.n) == ("nats", 297, "nats", 297)
+        assert penalty.value > 0
+        assert error.value >= 0

@@ -1,0 +1,82 @@
+"""Samplers that nobody would call generative models, to be scored beside the models."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.cluster import MiniBatchKMeans
+from torch import Tensor
+
+# Numbers of k-means centres, and how many training images each stands for at least: MNIST's 50,000
+# give both in full, fewer images give fewer centres.
+CENTERS = {1_000: 50, 10_000: 5}
+PASSES = 2  # over the training images
+BATCH = 10_000
+SETTINGS: dict[str, Any] = {
+    "init": "random",
+    "n_init": 1,
+    "max_iter": PASSES,
+    # Nothing ends the passes early.
+    "max_no_improvement": None,
+    "tol": 0.0,
+    "reassignment_ratio": 0.0,
+    "compute_labels": False,
+}
+
+
+def center_counts(images: int) -> list[int]:
+    """Returns the numbers of k-means centres that so many training images allow, ascending."""
+    return sorted(min(count, images // share) for count, share in CENTERS.items())
+
+
+def kmeans_centers(
+    images: Float[Tensor, "n d"], count: int, seed: int = 0
+) -> Float[Tensor, "count d"]:
+    """Returns centres of mini-batch k-means.
+
+    They are means of similar images: nearer to unseen images than real ones are, and so likelier
+    centres of a Parzen window than draws from the true distribution.
+
+    Args:
+        images: training images.
+        count: centres, at most as many as images.
+        seed: chooses the images that the centres start from, and the batches.
+
+    Source: Sculley 2010 (scikit-learn); as a Parzen score: Theis et al. 2015, arXiv 1511.01844.
+    """
+    size = len(images)
+    clusters = MiniBatchKMeans(
+        count, init_size=size, batch_size=min(BATCH, size), random_state=seed, **SETTINGS
+    )
+    centers = clusters.fit(images.cpu().numpy()).cluster_centers_
+    return torch.from_numpy(np.ascontiguousarray(centers)).to(images)
+
+
+def gaussian_samples(
+    images: Float[Tensor, "n d"], count: int, stream: torch.Generator
+) -> Float[Tensor, "count d"]:
+    """Returns draws from a Gaussian of the images' mean and covariance, cut to their range.
+
+    Args:
+        images: training images.
+        count: draws.
+        stream: source of chance, on the CPU.
+    """
+    pixels = images.cpu().double()
+    mean = pixels.mean(dim=0)
+    covariance = (pixels - mean).T @ (pixels - mean) / len(pixels)
+    values, vectors = torch.linalg.eigh(covariance)
+    root = vectors * values.clamp_min(0).sqrt()
+    noise = torch.randn(count, pixels.shape[1], generator=stream, dtype=torch.float64)
+    drawn = mean + noise @ root.T
+    return drawn.clamp(pixels.min(), pixels.max()).to(images)
+
+
+def uniform_samples(
+    images: Float[Tensor, "n d"], count: int, stream: torch.Generator
+) -> Float[Tensor, "count d"]:
+    """Returns noise, uniform over the images' range in every pixel (arguments as above)."""
+    low, high = images.min().cpu(), images.max().cpu()
+    noise = torch.rand(count, images.shape[1], generator=stream)
+    return (low + (high - low) * noise).to(images)

@@ -1,0 +1,66 @@
+"""`ganbench evaluate --calibration`: what samplers that learn nothing get under the protocol."""
+
+from pathlib import Path
+
+import torch
+
+from ganbench import seeding
+from ganbench.data.datasets import Dataset
+from ganbench.errors import DataNotAvailableError
+from ganbench.evaluation import calibration
+from ganbench.records import Metric, Record
+from ganbench.stages.context import Job
+from ganbench.stages.likelihood import Labels, Likelihood, curve_parts
+
+MOST_TRAINING_IMAGES = 50_000
+# Sub-streams of `subset`; those of the draws of training images are their numbers.
+GAUSSIAN, UNIFORM = 1_000, 1_001
+
+
+def calibrate(job: Job, data_dir: Path, in_workflow: bool = False) -> Record:
+    """Scores training images, k-means centres, a Gaussian and noise as if they were samples.
+
+    Args:
+        job: which experiment, and where to write.
+        data_dir: the data directory.
+        in_workflow: write a record of missing data instead of raising.
+
+    Raises:
+        DataNotAvailableError: the data set is missing.
+    """
+    try:
+        dataset, digests = job.load_data(data_dir)
+    except DataNotAvailableError as error:
+        if not in_workflow:
+            raise
+        return job.record(status="data_not_available", message=str(error))
+    likelihood = Likelihood(job, dataset)
+    metrics = _training_images(job, dataset, likelihood) + _others(job, dataset, likelihood)
+    return job.record(metrics=metrics, datasets=digests)
+
+
+def _training_images(job: Job, dataset: Dataset, likelihood: Likelihood) -> list[Metric]:
+    """What a perfect memory would get: several draws, and more and more images."""
+    train = job.images(dataset, dataset.train)
+    labels: Labels = {"checkpoint": "training_images"}
+    count = likelihood.protocol.samples
+    order = torch.randperm(len(train), generator=seeding.generator(0, "subset"))
+    metrics = likelihood.metrics(train.rows(order[:count]), labels)
+    for draw in range(1, job.experiment.evaluation.draws):
+        other = torch.randperm(len(train), generator=seeding.generator(0, "subset", draw))
+        metrics += likelihood.redrawn(train.rows(other[:count]), labels | {"draw": draw})
+    parts = order.split(curve_parts(min(len(train), MOST_TRAINING_IMAGES)), dim=0)
+    return metrics + likelihood.by_samples((train.rows(part) for part in parts), labels)
+
+
+def _others(job: Job, dataset: Dataset, likelihood: Likelihood) -> list[Metric]:
+    images = job.images(dataset, dataset.train).rows()
+    count = likelihood.protocol.samples
+    metrics = []
+    for centers in calibration.center_counts(len(images)):
+        found = calibration.kmeans_centers(images, centers)
+        metrics += likelihood.metrics(found, {"checkpoint": f"kmeans_{centers}"})
+    gaussian = calibration.gaussian_samples(images, count, seeding.generator(0, "subset", GAUSSIAN))
+    uniform = calibration.uniform_samples(images, count, seeding.generator(0, "subset", UNIFORM))
+    metrics += likelihood.metrics(gaussian, {"checkpoint": "gaussian"})
+    return metrics + likelihood.metrics(uniform, {"checkpoint": "uniform_noise"})

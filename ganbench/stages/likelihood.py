@@ -1,0 +1,182 @@
+"""What `evaluate` and `calibrate` share: samples of anything to metrics of its likelihood."""
+
+from collections.abc import Callable, Iterable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ganbench.data.datasets import Dataset
+from ganbench.evaluation.parzen import PROTOCOLS, Protocol
+from ganbench.evaluation.scoring import FoldScore, Score
+from ganbench.evaluation.scoring import score as parzen_score
+from ganbench.evaluation.uncertainty import samples_curve
+from ganbench.records import Metric
+from ganbench.stages.context import Job
+
+Labels = dict[str, str | int | float]
+# How many samples the curve is drawn at, as far as there are so many.
+CURVE = (100, 300, 1_000, 3_000, 10_000, 30_000, 50_000, 100_000)
+
+
+class Likelihood:
+    """Scores samples of one experiment under its protocol."""
+
+    def __init__(self, job: Job, dataset: Dataset) -> None:
+        """Puts validation and test images on the device.
+
+        Args:
+            job: gives protocol, preprocessing and device.
+            dataset: validation and test images.
+        """
+        self.job = job
+        self.validation = [job.images(dataset, fold.validation).rows() for fold in dataset.folds]
+        self.test = [job.images(dataset, fold.test).rows() for fold in dataset.folds]
+
+    @property
+    def protocol(self) -> Protocol:
+        """The experiment's protocol."""
+        return PROTOCOLS[self.job.experiment.evaluation.protocol]
+
+    def metrics(self, samples: Float[Tensor, "n d"], labels: Labels) -> list[Metric]:
+        """Returns the headline and everything behind it.
+
+        Args:
+            samples: the centres.
+            labels: go to every metric.
+        """
+        found = self._score(samples, labels)
+        labels = labels | {"protocol": found.protocol, "n_centers": found.n_centers}
+        several = len(found.folds) > 1
+        metrics = [_headline(found, labels)]
+        curves: list[Metric] = []
+        for number, fold in enumerate(found.folds):
+            fold_labels = labels | ({"fold": number} if several else {})
+            if several:
+                metrics.append(_fold("fold_log_likelihood", fold, fold_labels))
+            curves += _curve(fold, fold_labels)
+        return [*metrics, *_doubts(found, labels), *curves]
+
+    def redrawn(self, samples: Float[Tensor, "n d"], labels: Labels) -> list[Metric]:
+        """Returns the headline of another draw, which chooses a bandwidth of its own.
+
+        Args:
+            samples: the centres.
+            labels: go to the metric; `draw` tells which.
+        """
+        found = self._score(samples, labels)
+        labels = labels | {"protocol": found.protocol, "n_centers": found.n_centers}
+        return [_headline(found, labels).model_copy(update={"name": "redrawn_log_likelihood"})]
+
+    def by_samples(self, parts: Iterable[Float[Tensor, "_n d"]], labels: Labels) -> list[Metric]:
+        """Returns the likelihood of growing sets of samples, on fold 0 where there are folds.
+
+        Args:
+            parts: samples; each part adds to those before it.
+            labels: go to every metric.
+        """
+        chosen = self.protocol.validation_images(self.validation[0], len(self.validation))
+        curve = samples_curve(chosen, self.test[0], parts, self.protocol, len(self.validation))
+        return [
+            Metric(
+                name="log_likelihood_by_samples",
+                value=point.log_likelihood,
+                unit="nats",
+                standard_error=point.standard_error,
+                n=len(self.test[0]),
+                labels=labels
+                | {
+                    "protocol": self.protocol.named(point.samples),
+                    "n_centers": point.samples,
+                    "sigma": point.sigma,
+                },
+            )
+            for point in curve
+        ]
+
+    def _score(self, samples: Tensor, labels: Labels) -> Score:
+        where = " ".join(str(labels[name]) for name in ("checkpoint", "draw") if name in labels)
+        found = parzen_score(
+            self.validation, self.test, samples.to(self.job.device), self.protocol, _progress(where)
+        )
+        sigmas = sorted({fold.sigma for fold in found.folds})
+        print(
+            f"{self.job.experiment.title}: {where}: {found.log_likelihood:.1f} nats "
+            f"at sigma {', '.join(f'{sigma:.4f}' for sigma in sigmas)}",
+            flush=True,
+        )
+        return found
+
+
+def curve_parts(total: int) -> list[int]:
+    """Returns how many samples each point of the curve adds, for so many samples in all."""
+    sizes = sorted({size for size in CURVE if size < total} | {min(total, CURVE[-1])})
+    return [size - before for size, before in zip(sizes, [0, *sizes], strict=False)]
+
+
+def _headline(found: Score, labels: Labels) -> Metric:
+    """One fold is its own headline; of several, the mean and the standard error over them."""
+    if len(found.folds) == 1:
+        return _fold("log_likelihood", found.folds[0], labels)
+    return Metric(
+        name="log_likelihood",
+        value=found.log_likelihood,
+        unit="nats",
+        standard_error=found.standard_error,
+        n=len(found.folds),
+        labels=labels | {"split": "test"},
+    )
+
+
+def _fold(name: str, fold: FoldScore, labels: Labels) -> Metric:
+    return Metric(
+        name=name,
+        value=fold.log_likelihood,
+        unit="nats",
+        standard_error=fold.standard_error,
+        n=fold.n_test,
+        labels=labels
+        | {"split": "test", "sigma": fold.sigma, "sigma_at_grid_edge": int(fold.at_grid_edge)},
+    )
+
+
+def _curve(fold: FoldScore, labels: Labels) -> list[Metric]:
+    return [
+        Metric(
+            name="validation_log_likelihood",
+            value=value,
+            unit="nats",
+            n=fold.n_validation,
+            labels=labels | {"sigma": sigma},
+        )
+        for sigma, value in zip(fold.sigmas, fold.validation_log_likelihoods, strict=True)
+    ]
+
+
+def _doubts(found: Score, labels: Labels) -> list[Metric]:
+    """What the grid costs, and what other validation images would have changed."""
+    at_bound = int(any(fold.penalty_at_bound for fold in found.folds))
+    penalty, error = found.grid_penalty, found.bandwidth_error
+    count = sum(fold.n_validation for fold in found.folds)
+    return [
+        Metric(
+            name="grid_penalty",
+            value=penalty,
+            unit="nats",
+            n=count,
+            labels=labels | {"split": "validation", "at_bound": at_bound},
+        ),
+        Metric(
+            name="bandwidth_error",
+            value=error,
+            unit="nats",
+            n=count,
+            labels=labels | {"split": "test"},
+        ),
+    ]
+
+
+def _progress(where: str) -> Callable[[int, int], None]:
+    def show(done: int, total: int) -> None:
+        print(f"{where}: {done} of {total} test images", flush=True)
+
+    return show
