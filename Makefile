@@ -46,7 +46,7 @@ format: .venv/.ok
 
 # Samples and large generators stay behind (they can be made again), face photographs always do.
 publish:
-	cd results && find $(SUITE) -type f -size -20M \( -name '*.json' -o -name history.csv -o -name generator_last.safetensors \
+	cd results && find $(SUITE) -type f -size -20M \( -name '*.json' -o -name history.csv -o -name theory.npz -o -name generator_last.safetensors \
 	  -o -path '*/report/*' ! -name '*faces48*' \) -exec cp --parents {} published/ \;
 
 clean:

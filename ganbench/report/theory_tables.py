@@ -174,7 +174,7 @@ def objectives(title: str, record: Record) -> tuple[PrintedTable, str]:
         f"over the {len(study['settings'])} settings of a column, or over its "
         f"{len(study['settings']) - 1} differences). Differences are from the paper's setting and "
         "paired by seed. All seeds alike give an interval of width 0: that says nothing about the "
-        "next seed."
+        "next seed. An interval may run past what is possible, such as a share above 1."
     )
     examples = 2 * study["game"]["optimizer"]["batch_size"] * study["steps"]
     budget = (
@@ -183,7 +183,9 @@ def objectives(title: str, record: Record) -> tuple[PrintedTable, str]:
         f"{_listed(study['tuning_seeds'])} under the paper's updates. {study['samples']:,} samples "
         f"of each run are measured{MEASURED[study['kind']]}."
     )
-    printed = PrintedTable(title, columns, tuple(cells), (legend, budget))
+    note = record.config["note"]
+    notes = (legend, budget, *([f"{note[0].upper()}{note[1:]}."] if note else []))
+    printed = PrintedTable(title, columns, tuple(cells), notes)
     return printed, rows.to_csv(index=False, lineterminator="\n")
 
 
