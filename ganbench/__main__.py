@@ -103,12 +103,13 @@ def train(
     ] = 60.0,
     dry_run: DryRun = False,
 ) -> None:
-    """Train one generator a seed, going on from its newest checkpoint."""
+    """Train one generator a seed, all together, each from its newest checkpoint."""
     from ganbench.data.fetch import data_directory
     from ganbench.stages.train import train as run
 
-    for job in _jobs("train", config, out, seeds, suite, device, impl, dry_run):
-        run(job, data_directory(data_dir), checkpoint_seconds, in_workflow)
+    jobs = list(_jobs("train", config, out, seeds, suite, device, impl, dry_run))
+    if jobs:
+        run(jobs, data_directory(data_dir), checkpoint_seconds, in_workflow)
 
 
 @app.command()
@@ -159,6 +160,44 @@ def evaluate(
 
     for job in _jobs("evaluate", config, out, seeds, suite, device, impl, dry_run):
         run(job, job.out.with_name("sample.json"), directory)
+
+
+@app.command()
+def score(
+    out: Annotated[Path, typer.Option(help="The record to write.")],
+    samples: Annotated[
+        Path | None, typer.Option(help="Anybody's samples: .npy, .npz, .pt or a folder of .png.")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="The data set of --samples.")] = "mnist",
+    protocol: Annotated[str, typer.Option(help="Of the likelihood of --samples.")] = "gan2014",
+    allow_copies: Annotated[
+        bool, typer.Option("--allow-copies", help="Score images of the data set too.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="Instead: the experiment file of samples beside --out.")
+    ] = None,
+    seeds: Seeds = "0",
+    suite: SuiteName = "by_hand",
+    data_dir: DataDir = None,
+    device: DeviceOption = Device.auto,
+    in_workflow: InWorkflow = False,
+) -> None:
+    """Measure samples: likelihood, memorisation, coverage, two-sample tests."""
+    from ganbench.data.fetch import data_directory
+    from ganbench.report.score_print import print_score
+    from ganbench.stages import score as stage
+
+    if samples is not None and config is None:
+        record = stage.score_samples(
+            samples, dataset, protocol, data_dir, device.value, allow_copies
+        )
+        record.write(out)
+        print_score(record)
+    elif config is not None and samples is None:
+        for job in _jobs("score", config, out, None, suite, device, Impl.auto, False):
+            stage.score_suite(job, _seeds(seeds), data_directory(data_dir), in_workflow)
+    else:
+        raise GanbenchError("score: give either --samples or --config")
 
 
 @app.command()

@@ -21,6 +21,7 @@ STAGES = {
     "sample": "ganbench.stages.sample",
     "evaluate": "ganbench.stages.evaluate",
     "calibrate": "ganbench.stages.calibrate",
+    "score": "ganbench.stages.score",
     "theory": "ganbench.theory.run",
     "report": "ganbench.report.build",
     "paper": "ganbench.report.paper",

@@ -23,7 +23,7 @@ from ganbench.provenance import (
 
 SCHEMA_VERSION = 1
 Status = Literal["ok", "diverged", "data_not_available"]
-Stage = Literal["fetch", "train", "sample", "evaluate", "calibrate", "theory"]
+Stage = Literal["fetch", "train", "sample", "evaluate", "calibrate", "score", "theory"]
 
 
 class _Strict(BaseModel):
@@ -38,6 +38,9 @@ class Metric(_Strict):
     unit: str = Field(description="nats, seconds, pixels, 1 ...")
     standard_error: float | None = Field(
         default=None, description="In `unit`; over what, `n` counts."
+    )
+    interval: tuple[float, float] | None = Field(
+        default=None, description="Of 95 %, in `unit`; the measure's docstring says which."
     )
     n: int | None = Field(
         default=None, description="Number of values behind mean and standard error."

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import Float, Float64
 from scipy import stats
 from sklearn.cluster import KMeans
 from torch import Tensor
@@ -153,17 +153,16 @@ def near_duplicates(to_train: Nearest) -> Estimate:
 
 
 def exact_duplicates(
-    samples: UInt8[np.ndarray, "m d"], train: UInt8[np.ndarray, "n d"]
+    samples: Float[Tensor, "m d"], nearest: Float[Tensor, "m d"], half_level: float
 ) -> Estimate:
-    """Returns the share of samples that equal a training image, both in the data's raw levels.
+    """Returns the share of samples that equal a training image when stored as it is.
 
     Args:
-        samples: pixels rounded to the levels of the data set.
-        train: stored pixels.
+        samples: of the model.
+        nearest: the training image nearest to each.
+        half_level: half a step of the data's levels, pixel units.
     """
-    known = {row.tobytes() for row in train}
-    found = torch.tensor([row.tobytes() in known for row in samples])
-    return _share("exact_duplicates", found)
+    return _share("exact_duplicates", ((samples - nearest).abs() < half_level).all(dim=1))
 
 
 def parzen_gap(of_train: Float64[Tensor, " t"], of_test: Float64[Tensor, " m"]) -> Estimate:

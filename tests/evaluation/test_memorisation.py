@@ -118,11 +118,12 @@ def test_near_duplicates_are_three_times_nearer_to_one_image() -> None:
     assert found.standard_error == pytest.approx(0.25)
 
 
-def test_exact_duplicates_are_counted_pixel_by_pixel() -> None:
-    train = (samplers.train() * 16).round().byte().numpy()
-    samples = train[:8].copy()
-    samples[:3, 0] ^= 1
-    assert memorisation.exact_duplicates(samples, train).value == 5 / 8
+def test_exact_duplicates_differ_by_less_than_half_a_level_in_every_pixel() -> None:
+    train = samplers.train()[:8]
+    samples = train + 0.9 / 32
+    samples[:3, 0] += 0.2 / 32
+    found = memorisation.exact_duplicates(samples, train, 1 / 32)
+    assert (found.value, found.n) == (5 / 8, 8)
 
 
 def test_the_parzen_gap_by_hand() -> None:

@@ -8,54 +8,33 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 
-from ganbench.evaluation import coverage, memorisation, two_sample
 from ganbench.evaluation.classifier import Classifier
-from ganbench.evaluation.distances import nearest_two
-from ganbench.evaluation.diversity import collapse_share
 from ganbench.evaluation.measures import MEASURES, Estimate
-from ganbench.evaluation.parzen import log_likelihoods
+from ganbench.evaluation.yardstick import Yardstick
 
 from . import samplers
 
 SIGMA = 0.15
 
 
-def measured(samples: torch.Tensor, bins: coverage.Bins, judge: Classifier) -> dict[str, float]:
-    train, fresh = samplers.train(), samplers.heldout()
-    to_train, to_fresh = nearest_two(samples, train), nearest_two(samples, fresh)
-    raw, known = ((rows * 16).round().byte().numpy() for rows in (samples, train))
-    likelihoods = [log_likelihoods(rows[:400], samples, [SIGMA])[0] for rows in (train, fresh)]
-    estimates: list[Estimate] = [
-        memorisation.copied_share(to_train, to_fresh, len(train), len(fresh)),
-        *memorisation.data_copying(samples, train, fresh),
-        memorisation.nearest_ratio(to_train, nearest_two(fresh, train)),
-        memorisation.near_duplicates(to_train),
-        memorisation.exact_duplicates(raw, known),
-        memorisation.parzen_gap(*likelihoods),
-        Estimate("collapse_share", collapse_share(samples, train)),
-        bins.different(samples),
-        *coverage.class_coverage(samples, judge),
-        *two_sample.two_sample(samples, fresh),
-    ]
-    # Of the bandwidths, the median distance.
-    return {e.name: e.value for e in estimates if e.labels.get("bandwidth", 1.0) == 1.0}
-
-
 @pytest.fixture(scope="module")
 def values() -> dict[str, dict[str, float]]:
     labels = samplers.digits()[1].numpy().astype(np.uint8)
-    judge = Classifier(
-        samplers.train(), labels[: samplers.TRAIN], samplers.heldout(), labels[-449:]
-    )
-    bins = coverage.Bins(samplers.train())
+    train, fresh = samplers.train(), samplers.heldout()
+    judge = Classifier(train, labels[: samplers.TRAIN], fresh, labels[-449:])
+    yardstick = Yardstick(train, fresh, 1 / 32, judge)
     made = {
         "good": samplers.good(),
         "memory": samplers.memorising(),
         "collapsed": samplers.collapsed(),
     }
-    return {name: measured(samples, bins, judge) for name, samples in made.items()}
+    return {name: measured(yardstick.measure(one, SIGMA)) for name, one in made.items()}
+
+
+def measured(estimates: list[Estimate]) -> dict[str, float]:
+    """Of the kernel's bandwidths, the median distance."""
+    return {e.name: e.value for e in estimates if e.labels.get("bandwidth", 1.0) == 1.0}
 
 
 Test = Callable[[float], bool]

@@ -1,0 +1,146 @@
+"""Anybody's samples: from a file to rows in [0, 1], refusing what is not what it should be."""
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from ganbench.errors import GanbenchError
+
+SUFFIXES = ".npy, .npz, .pt, or a folder of .png"
+ARRAY_KEY = "samples"  # of an archive with several arrays
+# Pixels may leave [0, 1] by float32's rounding.
+ROUNDING = 1e-6
+
+
+def read(path: Path) -> np.ndarray:
+    """Returns the array of a file, as it is; PNGs divided by 255.
+
+    Args:
+        path: a .npy, an .npz (one array, or one called 'samples'), a .pt (a tensor, read with
+            weights only), or a folder of PNGs, taken in the order of their names.
+
+    Raises:
+        GanbenchError: it cannot be read.
+    """
+    if path.is_dir():
+        return _read_folder(path)
+    readers = {".npy": _read_npy, ".npz": _read_npz, ".pt": _read_pt}
+    if path.suffix not in readers:
+        raise GanbenchError(f"{path}: got {path.suffix or 'no suffix'}; give {SUFFIXES}")
+    try:
+        return readers[path.suffix](path)
+    except (OSError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0]
+        raise GanbenchError(
+            f"{path}: cannot be read as {path.suffix} ({reason}); write it again, without pickled "
+            "objects"
+        ) from None
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    return np.load(path, allow_pickle=False)
+
+
+def _read_npz(path: Path) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as arrays:
+        names = arrays.files
+        if len(names) != 1 and ARRAY_KEY not in names:
+            raise GanbenchError(
+                f"{path}: got arrays {', '.join(names)}; call the samples {ARRAY_KEY!r}"
+            )
+        return arrays[ARRAY_KEY if ARRAY_KEY in names else names[0]]
+
+
+def _read_pt(path: Path) -> np.ndarray:
+    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(loaded, Tensor):
+        raise GanbenchError(f"{path}: holds a {type(loaded).__name__}; save the tensor alone")
+    return loaded.detach().float().numpy()
+
+
+def _read_folder(path: Path) -> np.ndarray:
+    files = sorted(path.glob("*.png"))
+    if not files:
+        raise GanbenchError(f"{path}: holds no .png; give {SUFFIXES}")
+    try:
+        images = [np.asarray(Image.open(file)) for file in files]
+    except (UnidentifiedImageError, OSError) as error:
+        raise GanbenchError(f"{path}: {error}; write the images again") from None
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise GanbenchError(f"{path}: images of sizes {sorted(shapes)}; make them all alike")
+    return np.stack(images).astype(np.float32) / 255
+
+
+def rows(
+    array: np.ndarray, shape: tuple[int, int, int], scale: float, count: int, where: str
+) -> Float32[Tensor, "count d"]:
+    """Returns the first samples as rows, as the data set's images are stored (channels first).
+
+    Args:
+        array: (N, C H W), (N, C, H, W), (N, H, W, C), or (N, H, W) where C is 1.
+        shape: C, H and W of the data set.
+        scale: the raw value of a white pixel of the data set.
+        count: how many the protocol takes.
+        where: begins every message.
+
+    Raises:
+        GanbenchError: shape, number or values are wrong.
+    """
+    if array.dtype.kind not in "fiub":
+        raise GanbenchError(f"{where}: got values of type {array.dtype}; give real numbers")
+    images = _channels_first(array, shape, where)
+    if len(images) < count:
+        raise GanbenchError(
+            f"{where}: got {len(images)} samples, the protocol takes {count}; draw more"
+        )
+    values = images[:count].astype(np.float32).reshape(count, -1)
+    _check_values(values, scale, where)
+    return torch.from_numpy(values.clip(0, 1))
+
+
+def _channels_first(array: np.ndarray, shape: tuple[int, int, int], where: str) -> np.ndarray:
+    channels, height, width = shape
+    found = array.shape[1:]
+    if found in (shape, (channels * height * width,)):
+        return array
+    if found == (height, width, channels):
+        return np.moveaxis(array, 3, 1)
+    if found == (height, width) and channels == 1:
+        return array
+    plain = f"(N, {height}, {width}), " if channels == 1 else ""
+    raise GanbenchError(
+        f"{where}: wrong shape, got {array.shape}; give (N, {channels * height * width}), {plain}"
+        f"(N, {channels}, {height}, {width}) or (N, {height}, {width}, {channels})"
+    )
+
+
+def _check_values(values: np.ndarray, scale: float, where: str) -> None:
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        raise GanbenchError(
+            f"{where}: {wrong.sum()} values are NaN or infinite, the first in sample "
+            f"{int(np.argmax(wrong.any(axis=1)))}; mend the model that drew them"
+        )
+    low, high = float(values.min()), float(values.max())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise GanbenchError(
+            f"{where}: values from {low:g} to {high:g}; {_remedy(low, high, scale)}"
+        )
+    if (values == values[0]).all():
+        raise GanbenchError(f"{where}: all samples are the same image; nothing can be scored")
+
+
+def _remedy(low: float, high: float, scale: float) -> str:
+    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
+        return "they look like [-1, 1]: give (x + 1) / 2, in [0, 1]"
+    top = next((one for one in sorted({scale, 255.0}) if high <= one), None)
+    if low >= 0 and top:
+        return f"they look like 0..{top:g}: give x / {top:g}, in [0, 1]"
+    return "give pixels in [0, 1]"
