@@ -1,7 +1,6 @@
 """One training update of an experiment, ours beside its rivals, on made-up images."""
 
 import math
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ import torch
 from torch import Tensor
 
 from ganbench.bench import rivals
+from ganbench.bench.contest import Call, Contest
 from ganbench.bench.floor import floor, products
 from ganbench.config import Experiment, Linear, Maxout, load_experiment
 from ganbench.data.rows import Images
-from ganbench.training.cost import SIZES
+from ganbench.training.cost import SIZES, cost
 from ganbench.training.loop import Run
 
 # Images to choose batches from; an update's time does not depend on what they show.
@@ -22,7 +22,31 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "experiments"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WHITE = 255.0
 
-Call = Callable[[], object]
+
+# A large network's update takes seconds.
+LARGE_FLOPS, ROUNDS, LARGE_ROUNDS = 10_000_000_000, 15, 3
+
+
+def contest(name: str, precision: str) -> Contest:
+    """Returns an experiment's training update beside its rivals and its floor.
+
+    Args:
+        name: of a file in configs/experiments.
+        precision: of our products; the rivals have their own.
+    """
+    settings = experiment(name, precision=precision)
+    data = images(settings)
+    calls, absent = rival_updates(settings, data)
+    return Contest(
+        "training update",
+        name,
+        our_update(settings, data),
+        calls,
+        LARGE_ROUNDS if cost(settings).flops_per_update > LARGE_FLOPS else ROUNDS,
+        images=settings.training.batch_size,
+        precision=precision,
+        absent=absent,
+    )
 
 
 def experiment(name: str, **training: Any) -> Experiment:
