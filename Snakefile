@@ -263,3 +263,32 @@ rule paper:
         code=code_digest("paper"),
     shell:
         "ganbench paper --report {input.report} --out {output} > {log} 2>&1"
+
+
+# Not part of `all`: `snakemake --cores 1 bench`. Times are of this machine, so nothing else should run on it.
+rule bench:
+    output:
+        json="results/bench/bench.json",
+        tables=expand(
+            "results/bench/bench.{suffix}", suffix=["csv", "md", "tex", "png"]
+        ),
+        shown=[
+            report(
+                f"results/bench/bench.{suffix}",
+                category="Speed",
+                caption="ganbench/report/captions/bench.rst",
+            )
+            for suffix in ("html", "svg")
+        ],
+    log:
+        "results/bench/bench.log",
+    conda:
+        "environment.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=12000,
+        runtime=120,
+    shell:
+        "export OMP_NUM_THREADS=1; "
+        "pytest benchmarks --benchmark-only --benchmark-json {output.json} > {log} 2>&1; "
+        "ganbench bench table {output.json} --out results/bench >> {log} 2>&1"

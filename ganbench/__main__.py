@@ -293,6 +293,17 @@ def bench_compare(
     run(base, pairs, select)
 
 
+@bench.command("table")
+def bench_table(
+    benchmarks: Annotated[Path, typer.Argument(help="What pytest --benchmark-json wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for the table and the figure.")],
+) -> None:
+    """Write the benchmarks' table (csv, md, html, tex) and figure."""
+    from ganbench.report.bench import build
+
+    build(benchmarks, out)
+
+
 @app.command()
 def doctor(
     suite: Annotated[Path, typer.Option(help="The suite file to plan.")] = Path(
