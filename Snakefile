@@ -193,6 +193,31 @@ rule calibrate:
         "ganbench evaluate --calibration --config {params.config} --out {output} --in-workflow > {log} 2>&1"
 
 
+rule score:
+    input:
+        lambda wildcards: [
+            f"{RESULTS}/{wildcards.experiment}/seed_{seed}/sample.json"
+            for seed in seeds(wildcards.experiment)
+        ],
+    output:
+        f"{RESULTS}/{{experiment}}/score.json",
+    log:
+        f"{RESULTS}/logs/score_{{experiment}}.log",
+    conda:
+        "environment.yaml"
+    resources:
+        **GPU,
+        mem_mb=6000,
+        runtime=60,
+    params:
+        code=code_digest("score"),
+        settings=lambda wildcards: settings(wildcards).digest,
+        config=config_file,
+        seeds=lambda wildcards: ",".join(map(str, seeds(wildcards.experiment))),
+    shell:
+        "ganbench score --config {params.config} --seeds {params.seeds} --out {output} --in-workflow > {log} 2>&1"
+
+
 rule theory:
     output:
         f"{RESULTS}/{{experiment}}/theory.json",
@@ -219,6 +244,7 @@ rule report:
         every("sample"),
         every("evaluate"),
         expand(f"{RESULTS}/{{experiment}}/calibration.json", experiment=EXPERIMENTS),
+        expand(f"{RESULTS}/{{experiment}}/score.json", experiment=EXPERIMENTS),
         expand(f"{RESULTS}/data/{{dataset}}.json", dataset=BY_DATASET),
         expand(f"{RESULTS}/{{experiment}}/theory.json", experiment=THEORY),
         captions=glob("ganbench/report/captions/*.rst"),

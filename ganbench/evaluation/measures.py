@@ -19,6 +19,7 @@ class Measure:
         group: what it asks.
         direction: which way is better, in words.
         source: where it comes from.
+        digits: behind the point, worth reading.
     """
 
     title: str
@@ -26,6 +27,7 @@ class Measure:
     group: Group
     direction: str
     source: str
+    digits: int
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Estimate:
 
 MEASURES = {
     "copied_share": Measure(
-        "Copied", "1", "memorisation", "0 is best; 1: every sample copies", "ours"
+        "Copied", "1", "memorisation", "0 is best; 1: every sample copies", "ours", 2
     ),
     "copying_z": Measure(
         "Data copying C_T",
@@ -59,9 +61,10 @@ MEASURES = {
         "memorisation",
         "0 is best; below -3: nearer to the training images than fresh ones are",
         "Meehan et al. 2020",
+        1,
     ),
     "copying_superiority": Measure(
-        "P(farther)", "1", "memorisation", "0.5 is best; 0: copies", "Meehan et al. 2020"
+        "P(farther)", "1", "memorisation", "0.5 is best; 0: copies", "Meehan et al. 2020", 3
     ),
     "nearest_ratio": Measure(
         "Distance ratio",
@@ -69,28 +72,39 @@ MEASURES = {
         "memorisation",
         "1 is best; falls for copies and for blur",
         "folklore",
+        3,
     ),
     "near_duplicates": Measure(
-        "Near copies", "1", "memorisation", "lower is better", "Yoon et al. 2023"
+        "Near copies", "1", "memorisation", "lower is better", "Yoon et al. 2023", 4
     ),
     "exact_duplicates": Measure(
-        "Exact copies", "1", "memorisation", "lower is better", "plain count"
+        "Exact copies", "1", "memorisation", "lower is better", "plain count", 4
     ),
     "parzen_gap": Measure(
-        "Train - test", "nats", "memorisation", "0 is best; higher: memorises", "Wu et al. 2017"
+        "Train - test", "nats", "memorisation", "0 is best; higher: memorises", "Wu et al. 2017", 1
     ),
     "collapse_share": Measure(
-        "Pairs alike", "1", "coverage", "0.01 is best; 1: one image", "after Arora and Zhang 2017"
+        "Pairs alike",
+        "1",
+        "coverage",
+        "0.01 is best; 1: one image",
+        "after Arora and Zhang 2017",
+        3,
     ),
     "different_bins": Measure(
-        "Different bins", "1", "coverage", "0.05 is best; 1 is worst", "Richardson and Weiss 2018"
+        "Different bins",
+        "1",
+        "coverage",
+        "0.05 is best; 1 is worst",
+        "Richardson and Weiss 2018",
+        2,
     ),
     "class_divergence": Measure(
-        "Class KL", "nats", "coverage", "0 is best", "after Che et al. 2017"
+        "Class KL", "nats", "coverage", "0 is best", "after Che et al. 2017", 3
     ),
-    "classes_hit": Measure("Classes hit", "classes", "coverage", "all is best", "ours"),
+    "classes_hit": Measure("Classes hit", "classes", "coverage", "all is best", "ours", 0),
     "classifier_accuracy": Measure(
-        "Classifier", "1", "coverage", "of the judge, not of the samples", "ours"
+        "Classifier", "1", "coverage", "of the judge, not of the samples", "ours", 3
     ),
     "neighbour_accuracy": Measure(
         "1-NN accuracy",
@@ -98,14 +112,15 @@ MEASURES = {
         "two samples",
         "0.5 is best; 1: told apart; 0: copies of the test images",
         "Lopez-Paz and Oquab 2017",
+        3,
     ),
     "squared_mmd": Measure(
-        "MMD²", "1", "two samples", "0 is best (may be negative)", "Gretton et al. 2012"
+        "MMD²", "1", "two samples", "0 is best (may be negative)", "Gretton et al. 2012", 4
     ),
     "precision": Measure(
-        "Precision", "1", "two samples", "as high as of fresh images", "Kynkäänniemi et al. 2019"
+        "Precision", "1", "two samples", "as high as of fresh images", "Kynkäänniemi et al. 2019", 3
     ),
     "recall": Measure(
-        "Recall", "1", "two samples", "as high as of fresh images", "Kynkäänniemi et al. 2019"
+        "Recall", "1", "two samples", "as high as of fresh images", "Kynkäänniemi et al. 2019", 3
     ),
 }

@@ -6,12 +6,17 @@ from pathlib import Path
 
 from ganbench.config import load_suite
 from ganbench.provenance import atomic_path
-from ganbench.report import theory
+from ganbench.report import scores, theory
+from ganbench.report.claims import claims_table, judge, theory_metrics
 from ganbench.report.collect import collect
+from ganbench.report.comparisons import comparison_table
 from ganbench.report.facts import captions, experiment_facts, provenance
-from ganbench.report.figures import write_figures
+from ganbench.report.figures import write_figures, write_variance_figure
+from ganbench.report.outputs import PAGE
+from ganbench.report.page import write_page
 from ganbench.report.rows import table_rows
-from ganbench.report.table import printed_table, write_tables
+from ganbench.report.table import printed_table, write_printed_table, write_tables
+from ganbench.report.variance import seeds_table, variance_table
 
 
 def build(suite_config: Path, results: Path, out: Path) -> None:
@@ -32,11 +37,26 @@ def build(suite_config: Path, results: Path, out: Path) -> None:
     write_tables(table, rows, out.parent)
     for one in experiments:
         write_figures(one, out.parent)
+    write_variance_figure(experiments, suite.title, out.parent)
+    write_page(out.parent / PAGE)
     theory.build(suite_config, results, out.parent)
+    beyond = scores.build(suite_config, results, out.parent)
+    judged = judge(experiments, theory_metrics(suite_config, results))
+    others = {
+        "claims": claims_table(judged),
+        "variance": variance_table(experiments),
+        "seeds_needed": seeds_table(experiments),
+        "comparisons": comparison_table(experiments),
+    }
+    for name, (printed, csv) in others.items():
+        write_printed_table(printed, csv, out.parent, name)
     report = {
         "suite": {"name": suite.name, "title": suite.title},
         "rows": [asdict(row) for row in rows],
         "table": asdict(table),
+        "tables": {name: asdict(printed) for name, (printed, _) in others.items()},
+        "claims": [asdict(one) for one in judged],
+        "beyond_likelihood": [asdict(one) for one in beyond],
         "captions": captions(),
         "experiments": [experiment_facts(one) for one in experiments],
         "provenance": provenance(experiments),

@@ -7,15 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.config import suite_experiments
+from ganbench.report import score_outputs
 
-TABLES = ("table1.csv", "table1.md", "table1.html", "table1.tex")
+TABLES = {
+    "table1": ("Table 1", "log-likelihood"),
+    "claims": ("Verdicts", "claims"),
+    "variance": ("Uncertainty", "parts"),
+    "seeds_needed": ("Uncertainty", "seeds needed"),
+    "comparisons": ("Uncertainty", "comparisons"),
+}
+TABLE_FORMATS = ("csv", "md", "html", "tex")
 FIGURES = {
     "figure2": "Samples",
     "interpolation": "Interpolation",
     "learning_curves": "Learning curves",
     "bandwidth": "Bandwidth",
+    "samples_curve": "Numbers of samples",
 }
 FORMATS = ("svg", "png")
+PAGE = "likelihood.html"  # docs/likelihood.md, what may be concluded
 CAPTIONS = "ganbench/report/captions"
 
 
@@ -32,7 +42,7 @@ def outputs(suite_config: Path) -> list[str]:
         for figure in FIGURES
         for suffix in FORMATS
     ]
-    return ["report.json", *TABLES, *figures]
+    return ["report.json", *TABLES, *figures, *score_outputs.outputs(suite_config)]
 
 
 def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
@@ -40,15 +50,21 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
 
     Captions are relative to the source tree, where the Snakefile is.
     """
-    table = {"category": "Table 1", "labels": {"table": "log-likelihood"}}
-    entries = {"table1.html": _captioned("table1", table)}
+    entries = {
+        f"{name}.html": _captioned(name, {"category": category, "labels": {"table": label}})
+        for name, (category, label) in TABLES.items()
+    }
+    parts = {"category": "Uncertainty", "labels": {"figure": "parts"}}
+    entries["variance.svg"] = _captioned("variance", parts)
+    reading = {"category": "How to read the numbers", "labels": {"page": "likelihood"}}
+    entries[PAGE] = _captioned("likelihood", reading)
     for name, _, experiment, _ in suite_experiments(suite_config):
         for figure, category in FIGURES.items():
             labels = {"experiment": experiment.title}
             entries[figure_file(figure, name)] = _captioned(
                 figure, {"category": category, "labels": labels}
             )
-    return entries
+    return entries | score_outputs.shown(suite_config)
 
 
 def _captioned(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from ganbench.evaluation.measures import MEASURES
 from ganbench.records import Metric, Record
+from ganbench.report.score_cells import cell
 
 LIKELIHOOD = {
     "log_likelihood": ("Parzen log-likelihood", "higher is better"),
@@ -23,8 +24,7 @@ def print_score(record: Record) -> None:
     protocol = record.metrics[0].labels["protocol"]
     table = Table(
         "",
-        "Value",
-        "± SE, or 95 % interval",
+        "Value ± SE (95 % interval)",
         "Unit",
         "Direction",
         title=f"{record.experiment}, protocol {protocol}",
@@ -33,7 +33,7 @@ def print_score(record: Record) -> None:
     )
     for metric in record.metrics:
         title, direction = _words(metric)
-        table.add_row(title, number(metric.value), doubt(metric), metric.unit, direction)
+        table.add_row(title, cell(metric), metric.unit, direction)
     console.print(table)
 
 
@@ -44,15 +44,3 @@ def _words(metric: Metric) -> tuple[str, str]:
     bandwidth = metric.labels.get("bandwidth")
     title = measure.title if bandwidth is None else f"{measure.title}, {bandwidth:g} x median"
     return title, measure.direction
-
-
-def number(value: float) -> str:
-    """Returns a value with the digits that are worth reading."""
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.4f}"
-
-
-def doubt(metric: Metric) -> str:
-    """Returns the interval where there is one, else the standard error, else nothing."""
-    if metric.interval is not None:
-        return " to ".join(map(number, metric.interval))
-    return "" if metric.standard_error is None else f"± {number(metric.standard_error)}"

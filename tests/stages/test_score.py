@@ -103,7 +103,7 @@ def test_everything_is_printed(
     for measure in MEASURES.values():
         assert measure.title in shown
         assert measure.direction in shown
-    assert score_print.number(scored[1].metrics[0].value) in shown
+    assert f"{scored[1].metrics[0].value:.1f} ± " in shown
 
 
 @pytest.mark.parametrize("kind", ["array", "tensor", "images"])

@@ -1,0 +1,173 @@
+"""Tables and figures beyond likelihood, from made-up records."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from ganbench.config import load_experiment
+from ganbench.errors import GanbenchError
+from ganbench.evaluation.measures import MEASURES
+from ganbench.records import Metric, Provenance, Record
+from ganbench.report import score_outputs, scores
+from ganbench.report.score_cells import cell
+
+ROOT = Path(__file__).parents[2]
+
+DIGITS = ROOT / "configs/experiments/digits.yaml"
+SAMPLERS = (
+    {"source": "model", "seed": 0, "checkpoint": "last"},
+    {"source": "held_out_images"},
+)
+PROVENANCE = Provenance(
+    code_digest="code",
+    git_commit="0" * 40,
+    git_dirty=False,
+    versions={},
+    device="CPU",
+    threads=1,
+    impl="reference",
+    precision="float32",
+    started_at="2025-01-01T00:00:00+00:00",
+    wall_time_s=1.0,
+)
+
+
+def metrics() -> list[Metric]:
+    """Every measure of two samplers; MMD at two bandwidths."""
+    found = []
+    for place, labels in enumerate(SAMPLERS):
+        for number, (name, measure) in enumerate(MEASURES.items()):
+            value = place + number / 100
+            one = Metric(name=name, value=value, unit=measure.unit, n=5, labels=labels)
+            if name in ("precision", "recall", "squared_mmd"):
+                one = one.model_copy(update={"interval": (value - 0.25, value + 0.5)})
+            if name == "squared_mmd":
+                other = labels | {"bandwidth": 0.5}
+                found.append(one.model_copy(update={"value": 99.0, "labels": other}))
+                one = one.model_copy(update={"labels": labels | {"bandwidth": 1.0}})
+            found.append(one)
+    return found
+
+
+class Suite:
+    """A suite of the digits and its results."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "suite.yaml"
+        self.config.write_text(
+            f"name: s\ntitle: s\nexperiments:\n  - {{config: {DIGITS}, seeds: [0]}}\n"
+        )
+
+    def write(self, **changes: object) -> None:
+        experiment = load_experiment(DIGITS)
+        content = {
+            "stage": "score",
+            "suite": "s",
+            "experiment": "digits",
+            "config": {},
+            "config_digest": experiment.digest,
+            "metrics": metrics(),
+            "provenance": PROVENANCE,
+        }
+        Record(**(content | changes)).write(self.folder / "digits" / "score.json")
+
+    def build(self) -> list:
+        out = self.folder / "report"
+        out.mkdir(exist_ok=True)
+        return scores.build(self.config, self.folder, out)
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    return Suite(tmp_path)
+
+
+def test_every_measure_has_its_column_in_one_table(suite: Suite) -> None:
+    suite.write()
+    tables = suite.build()
+    headings = [column for table in tables for column in table.columns[2:]]
+    assert len(headings) == len(MEASURES)
+    for measure in MEASURES.values():
+        assert sum(heading.startswith(measure.title) for heading in headings) >= 1
+    for table in tables:
+        assert [row[:2] for row in table.rows] == [
+            ("digits 8 x 8", "ours: seed 0"),
+            ("digits 8 x 8", "control: held-out training images"),
+        ]
+
+
+def test_the_files_are_those_that_are_named(suite: Suite) -> None:
+    suite.write()
+    suite.build()
+    written = {path.name for path in (suite.folder / "report").iterdir()}
+    assert written == set(score_outputs.outputs(suite.config))
+    assert score_outputs.shown(suite.config).keys() < written
+    for entry in score_outputs.shown(suite.config).values():
+        assert "{{ snakemake.rule }}" in (ROOT / entry["caption"]).read_text()
+
+
+def test_cells_hold_the_value_of_the_median_bandwidth_and_its_interval(suite: Suite) -> None:
+    suite.write()
+    table = next(table for table in suite.build() if "MMD²" in table.columns)
+    number = list(MEASURES).index("squared_mmd") / 100
+    shown = table.rows[0][table.columns.index("MMD²")]
+    assert shown == f"{number:.4f} ({number - 0.25:.4f} to {number + 0.5:.4f})"
+
+
+def test_the_csv_has_every_bandwidth(suite: Suite) -> None:
+    suite.write()
+    suite.build()
+    with open(suite.folder / "report" / "scores_two_samples.csv") as file:
+        rows = list(csv.DictReader(file))
+    found = [row for row in rows if row["name"] == "squared_mmd"]
+    assert [(row["bandwidth"], row["value"]) for row in found[:2]] == [
+        ("0.5", "99.0"),
+        ("1.0", "0.13"),
+    ]
+    assert (found[1]["interval_low"], found[1]["n"], found[1]["unit"]) == ("-0.12", "5", "1")
+
+
+def test_measures_that_the_data_do_not_allow_are_dashes(suite: Suite) -> None:
+    absent = {"class_divergence", "classes_hit", "classifier_accuracy"}
+    suite.write(metrics=[one for one in metrics() if one.name not in absent])
+    table = next(table for table in suite.build() if "Classes hit" in table.columns)
+    assert table.rows[0][-3:] == ("-", "-", "-")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (None, "not scored yet; run `ganbench score`"),
+        ({"status": "data_not_available", "metrics": []}, "data not available"),
+    ],
+)
+def test_what_is_missing_is_said(suite: Suite, changes: dict | None, reason: str) -> None:
+    if changes is not None:
+        suite.write(**changes)
+    for table in suite.build():
+        assert [row[1] for row in table.rows] == [reason]
+    assert (suite.folder / "report" / "scores_digits.svg").stat().st_size > 0
+
+
+def test_other_settings_are_refused(suite: Suite) -> None:
+    suite.write(config_digest="other")
+    with pytest.raises(GanbenchError, match=r"score\.json: was made with other settings"):
+        suite.build()
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        (Metric(name="precision", value=0.25, unit="1", standard_error=0.1), "0.250 ± 0.100"),
+        (
+            Metric(name="recall", value=0.25, unit="1", interval=(0.0, 0.5)),
+            "0.250 (0.000 to 0.500)",
+        ),
+        (Metric(name="classes_hit", value=9, unit="classes"), "9"),
+        (Metric(name="log_likelihood", value=225.04, unit="nats", standard_error=2), "225.0 ± 2.0"),
+    ],
+)
+def test_cells(metric: Metric, expected: str) -> None:
+    assert cell(metric) == expected
