@@ -8,6 +8,7 @@ import yaml
 from ganbench.config import load_suite
 from ganbench.theory.run import run
 
+NOTE = "cut to seconds"
 OPTIMIZER = {"batch_size": 16}
 GAME = {
     "target": "ring",
@@ -90,7 +91,7 @@ def small_suite(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("theory")
     entries = []
     for kind, settings in STUDIES.items():
-        content = {"title": kind.capitalize(), "study": {"kind": kind, **settings}}
+        content = {"title": kind.capitalize(), "note": NOTE, "study": {"kind": kind, **settings}}
         (folder / f"{kind}.yaml").write_text(yaml.safe_dump(content))
         entries.append({"config": f"{kind}.yaml", "seeds": [0, 1]})
     suite = folder / "suite.yaml"

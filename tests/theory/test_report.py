@@ -56,6 +56,12 @@ def test_statements_carry_the_record_and_say_what_does_not_hold(small_suite, sec
     assert not frame.loc[frame["statement"].str.startswith("Figure 1: C(G)"), "holds"].all()
     words = (section[0] / "theory_statements.md").read_text()
     assert "| NO" in words
+    assert r"largest \|D - D*\| after training" in words  # bars would split the cell
+
+
+@pytest.mark.parametrize("kind", ["objectives", "image_objectives"])
+def test_a_table_says_what_its_experiment_notes(section, kind):
+    assert "Cut to seconds." in (section[0] / f"{kind}.md").read_text()
 
 
 def test_simultaneous_interval_is_bonferroni_on_student_t():
