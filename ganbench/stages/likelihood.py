@@ -117,13 +117,14 @@ def _headline(found: Score, labels: Labels) -> Metric:
     """One fold is its own headline; of several, the mean and the standard error over them."""
     if len(found.folds) == 1:
         return _fold("log_likelihood", found.folds[0], labels)
+    note = PROTOCOLS[found.protocol.partition("_")[0]].note
     return Metric(
         name="log_likelihood",
         value=found.log_likelihood,
         unit="nats",
         standard_error=found.standard_error,
         n=len(found.folds),
-        labels=labels | {"split": "test"},
+        labels=labels | {"split": "test"} | ({"protocol_note": note} if note else {}),
     )
 
 
