@@ -227,11 +227,12 @@ def _write_generators(run: Run, s: int, folder: Path) -> list[str]:
 
 
 def _metrics(run: Run, s: int) -> list[Metric]:
-    """Budget and speed; a diverged seed counts the updates until its last sound epoch."""
+    """Budget and speed; a diverged seed counts until the end of the epoch where it did."""
     counters, course = run.counters, run.courses[s]
+    epochs = len(course.history) + (course.failure is not None)
     metrics = [
-        Metric(name="epochs", value=len(course.history), unit="epochs"),
-        Metric(name="updates", value=counters.updates, unit="updates"),
+        Metric(name="epochs", value=epochs, unit="epochs"),
+        Metric(name="updates", value=epochs * run.batches, unit="updates"),
     ]
     if counters.updates and counters.seconds:
         # All seeds of the process share its time.

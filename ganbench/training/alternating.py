@@ -8,7 +8,7 @@ from torch import Tensor
 
 import ganbench_kernels
 from ganbench.config import Objective
-from ganbench.models import Discriminator
+from ganbench.models import Discriminator, Generator
 from ganbench.training.engine import Masks, Outcome, Player
 from ganbench.training.passes import Rates
 
@@ -19,8 +19,8 @@ def masks_per_update(discriminator: Discriminator) -> int:
 
 
 def update(
-    generator: Player,
-    discriminator: Player,
+    generator: Player[Generator],
+    discriminator: Player[Discriminator],
     real: Float[Tensor, "s n d"],
     draw_noise: Callable[[], Float[Tensor, "s n z"]],
     masks: Masks,
@@ -51,21 +51,21 @@ def update(
         )
         for s in range(len(real))
     ]  # fmt: skip
-    fields = zip(*(vars(outcome).values() for outcome in outcomes), strict=True)
-    return Outcome(*(None if values[0] is None else torch.stack(values) for values in fields))
+    return Outcome(*map(torch.stack, zip(*outcomes, strict=True)))
 
 
 def _update_one(
     s: int,
-    generator: Player,
-    discriminator: Player,
+    generator: Player[Generator],
+    discriminator: Player[Discriminator],
     real: Tensor,
     noise: Tensor,
     later_noise: Tensor | None,
     masks: Masks,
     objective: Objective,
     rates: Rates,
-) -> Outcome:
+) -> tuple[Tensor, ...]:
+    """The fields of `Outcome`; the generator's norm is left out if it does not move."""
     g_network, d_network = generator.networks[s], discriminator.networks[s]
     layers = len(d_network.layers)
     with torch.no_grad():
@@ -73,15 +73,15 @@ def _update_one(
     real_logits = d_network(real, *masks)
     fake_logits = d_network(fake, masks.seed, masks.offset + layers)
     loss, generator_loss = ganbench_kernels.adversarial_loss(real_logits, fake_logits, objective)
-    norm = _descend(discriminator, s, loss, rates)
-    generator_norm = None
+    norms = [_descend(discriminator, s, loss, rates)]
     if later_noise is not None:
         judged = d_network(g_network(later_noise), masks.seed, masks.offset + 2 * layers)
-        seen = real_logits.detach()
-        generator_loss = ganbench_kernels.adversarial_loss(seen, judged, objective)[1]
-        generator_norm = _descend(generator, s, generator_loss, rates)
-    losses = loss.detach(), generator_loss.detach()
-    return Outcome(*losses, real_logits.detach(), fake_logits.detach(), norm, generator_norm)
+        generator_loss = ganbench_kernels.adversarial_loss(real_logits.detach(), judged, objective)[
+            1
+        ]
+        norms.append(_descend(generator, s, generator_loss, rates))
+    seen = loss, generator_loss, real_logits, fake_logits
+    return *(tensor.detach() for tensor in seen), *norms
 
 
 def _descend(player: Player, s: int, loss: Tensor, rates: Rates) -> Tensor:

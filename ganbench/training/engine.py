@@ -11,7 +11,7 @@ confident logits and for hinge.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -20,7 +20,9 @@ from torch import Tensor
 import ganbench_kernels
 from ganbench.config import Objective, Precision
 from ganbench.models import Discriminator, Generator, Linear, Maxout
-from ganbench.training.passes import Pass, Rates, Slot, make_pass
+from ganbench.training.passes import ALL, Pass, Rates, Slot, make_pass
+
+Network = TypeVar("Network", Generator, Discriminator)
 
 
 class Masks(NamedTuple):
@@ -42,13 +44,13 @@ class Outcome:
     generator_norm: Float[Tensor, " s"] | None = None
 
 
-class Player:
+class Player(Generic[Network]):
     """One player's networks, one a seed, with parameters and momentum in flat buffers.
 
     The networks' own parameters become views into those buffers, so that they are always current.
 
     Args:
-        networks: of one architecture, all on one device.
+        networks: of one architecture, all on one device; they may not couple a batch's examples.
         max_column_norm: bound on the L2 norm of each unit's incoming weights, None for none.
         precision: what products are computed in; weights, momentum and sums stay in the networks'
             own dtype.
@@ -56,7 +58,7 @@ class Player:
 
     def __init__(
         self,
-        networks: Sequence[Generator] | Sequence[Discriminator],
+        networks: Sequence[Network],
         max_column_norm: float | None,
         precision: Precision = "float32",
     ) -> None:
@@ -153,8 +155,8 @@ class Player:
 
 
 def update(
-    generator: Player,
-    discriminator: Player,
+    generator: Player[Generator],
+    discriminator: Player[Discriminator],
     real: Float[Tensor, "s n d"],
     noise: Float[Tensor, "s n z"],
     masks: Masks,
@@ -182,26 +184,33 @@ def update(
             fake = one.forward(fake)
         images = torch.cat([real.to(fake.dtype), fake], 1)
         factors = _dropout_factors(discriminator, images, masks)
-        logits = _logits(discriminator, images, factors).to(discriminator.weights.dtype)
+        # A copy: the next update writes over the pass's output.
+        logits = _logits(discriminator, images, factors)
+        logits = logits.to(discriminator.weights.dtype, copy=True)
         count = real.shape[1]
         real_logits, fake_logits = logits[:, :count], logits[:, count:]
-        *losses, slopes = ganbench_kernels.adversarial_loss_gradients(
+        d_loss, g_loss, slopes = ganbench_kernels.adversarial_loss_gradients(
             real_logits, fake_logits, objective
         )
         cotangent = _sample_cotangent(discriminator, factors, slice(count, None))
         row_weight = torch.cat([slopes[0], slopes[1]], 1)
         grad = cotangent.mul_(slopes[2].to(cotangent.dtype).unsqueeze(-1))
-        for number in reversed(range(len(generator.passes))):
-            grad = generator.passes[number].backward(grad, slice(None) if number else None)
-        norms = (discriminator.norm(row_weight), generator.norm()) if with_norms else (None, None)
+        for one in reversed(generator.passes):
+            one.backward(grad)
+            if one is not generator.passes[0]:
+                grad = one.to_inputs()
+        d_norm = discriminator.norm(row_weight) if with_norms else None
+        g_norm = generator.norm() if with_norms else None
         discriminator.accelerate(rates, row_weight)
         generator.accelerate(rates)
         discriminator.move(rates)
         generator.move(rates)
-        return Outcome(*losses, real_logits, fake_logits, *norms)
+        return Outcome(d_loss, g_loss, real_logits, fake_logits, d_norm, g_norm)
 
 
-def _dropout_factors(player: Player, images: Tensor, masks: Masks) -> list[Tensor | None]:
+def _dropout_factors(
+    player: Player[Discriminator], images: Tensor, masks: Masks
+) -> list[Tensor | None]:
     """What each layer's input is multiplied by: 0 or 1 / keep; None where all is kept."""
     factors: list[Tensor | None] = []
     size = images.shape
@@ -216,7 +225,7 @@ def _dropout_factors(player: Player, images: Tensor, masks: Masks) -> list[Tenso
 
 
 def _logits(
-    discriminator: Player, images: Tensor, factors: list[Tensor | None]
+    discriminator: Player[Discriminator], images: Tensor, factors: list[Tensor | None]
 ) -> Float[Tensor, "s n"]:
     x = images
     for one, factor in zip(discriminator.passes, factors, strict=True):
@@ -225,13 +234,14 @@ def _logits(
 
 
 def _sample_cotangent(
-    discriminator: Player, factors: list[Tensor | None], fakes: slice
+    discriminator: Player[Discriminator], factors: list[Tensor | None], fakes: slice
 ) -> Float[Tensor, "s n d"]:
     """Returns dlogit_i/dimage_i of the fakes; the passes keep what D's gradient needs."""
     grad = torch.ones_like(discriminator.passes[-1].out)
     for number in reversed(range(len(factors))):
-        rows = slice(None) if number else fakes
-        grad = discriminator.passes[number].backward(grad, rows)
+        rows = ALL if number else fakes
+        discriminator.passes[number].backward(grad)
+        grad = discriminator.passes[number].to_inputs(rows)
         factor = factors[number]
         if factor is not None:
             grad.mul_(factor[:, rows])

@@ -20,7 +20,7 @@ from ganbench.records import Metric, Record, read_record
 from ganbench.stages import train as stage
 from ganbench.stages.train import InterruptedRunError, train
 from ganbench.training.checkpoints import Checkpoints
-from ganbench.training.loop import Run
+from ganbench.training.loop import Row, Run
 from ganbench.training.progress import Progress
 
 from .conftest import Project, limit_samples
@@ -29,7 +29,7 @@ RESULTS = ("history.csv", "generator_last.safetensors", "generator_best_validati
 
 
 def run(project: Project, seed: int = 0, **options: float | bool) -> Record:
-    return train(project.job("train", seed), project.folder, **options)
+    return train([project.job("train", seed)], project.folder, **options)[0]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -169,10 +169,10 @@ def test_a_diverged_run_keeps_the_history_before(
 ) -> None:
     plain = Run._check
 
-    def check(self: Run, row: dict[str, float | None]) -> None:
+    def check(self: Run, s: int, row: Row) -> None:
+        plain(self, s, row)
         if row["epoch"] == 3:
-            raise DivergenceError("epoch 3: weights not finite; lower it")
-        plain(self, row)
+            self.courses[s].failure = "epoch 3: weights not finite; lower it"
 
     monkeypatch.setattr(Run, "_check", check)
     record = run(project, in_workflow=True)
@@ -267,7 +267,7 @@ def slowly(save: Callable[..., None]) -> Callable[..., None]:
     """A run that took 1000 seconds so far."""
 
     def patched(self: Checkpoints, number: int, tensors: dict, state: dict) -> None:
-        save(self, number, tensors, state | {"seconds": 1000.0})
+        save(self, number, tensors, state | {"counters": state["counters"] | {"seconds": 1000.0}})
 
     return patched
 
@@ -319,13 +319,13 @@ def test_checkpoints_are_neither_too_frequent_nor_too_dear(
         saved.append(number)
         clock.now += cost
 
-    plain = Run._update
+    plain = Run.update
 
-    def update(self: Run, index: torch.Tensor) -> object:
+    def update(self: Run, index: list[torch.Tensor]) -> object:
         clock.now += 1
         return plain(self, index)
 
-    monkeypatch.setattr(Run, "_update", update)
+    monkeypatch.setattr(Run, "update", update)
     monkeypatch.setattr(Checkpoints, "save", save)
     monkeypatch.setattr(stage, "time", SimpleNamespace(monotonic=lambda: clock.now))
     run(project, checkpoint_seconds=wanted)
@@ -338,3 +338,53 @@ def test_a_results_folder_that_cannot_be_written_is_one_line(project: Project) -
     (project.folder / "seed_0").write_text("a file in the folder's place")
     with pytest.raises(GanbenchError, match=r"cannot be written \(.*\); free some space or choos"):
         run(project)
+
+
+def test_seeds_share_a_process_and_keep_records_of_their_own(
+    project: Project, uninterrupted: dict[str, bytes]
+) -> None:
+    jobs = [project.job("train", seed) for seed in (0, 4)]
+    records = train(jobs, project.folder)
+    assert [record.seed for record in records] == [0, 4]
+    for record in records:
+        folder = project.folder / f"seed_{record.seed}"
+        assert read_record(folder / "train.json") == record
+        assert record.files == {name: file_sha256(folder / name) for name in RESULTS}
+    together, alone = history(project.folder / "seed_0"), uninterrupted["history.csv"].decode()
+    for mine, theirs in zip(together, csv.DictReader(alone.splitlines()), strict=True):
+        assert float(mine["generator_loss"]) == pytest.approx(float(theirs["generator_loss"]), 1e-4)
+
+
+def test_seeds_that_stand_elsewhere_go_on_in_groups_of_their_own(
+    project: Project, signal_at: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    signal_at(4)
+    with pytest.raises(InterruptedRunError):
+        run(project, seed=1)
+    signal_at(0)
+    capsys.readouterr()
+    records = train([project.job("train", seed) for seed in (0, 1, 2)], project.folder)
+    out = capsys.readouterr().out
+    assert out.count("resuming after update 4 (epoch 1)") == 1
+    assert sorted(record.seed for record in records) == [0, 1, 2]
+    assert {record.status for record in records} == {"ok"}
+
+
+def test_of_seeds_together_only_the_one_that_diverges_ends(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Run._check
+
+    def check(self: Run, s: int, row: Row) -> None:
+        plain(self, s, row)
+        if s == 1 and row["epoch"] == 2:
+            self.courses[s].failure = "epoch 2: weights not finite; lower it"
+
+    monkeypatch.setattr(Run, "_check", check)
+    jobs = [project.job("train", seed) for seed in (0, 1)]
+    with pytest.raises(DivergenceError, match=r"^epoch 2: weights not finite; lower it$"):
+        train(jobs, project.folder)
+    sound, diverged = (read_record(job.out) for job in jobs)
+    assert (sound.status, diverged.status) == ("ok", "diverged")
+    assert value_of(diverged, "updates").value == 6
+    assert set(diverged.files) == {"history.csv"}

@@ -1,6 +1,6 @@
 """A tiny experiment whose runs take milliseconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -64,7 +64,14 @@ def new_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", replace(parzen.GAN2014, samples=32))
     validation = torch.rand(7, 16, generator=torch.Generator().manual_seed(4))
 
-    def start(seed: int = 0, **training: Any) -> Run:
-        return Run(experiment(**training), seed, images(), validation, 1)
+    def start(*seeds: int, **training: Any) -> Run:
+        return Run(experiment(**training), seeds or (0,), images(), validation, 1)
 
     return start
+
+
+@pytest.fixture
+def _float64() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)

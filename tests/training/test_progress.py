@@ -15,13 +15,13 @@ LINE = (
     r"tiny, seed 0: epoch {epoch}, loss D \d\.\d{{4}}, loss G \d\.\d{{4}}, D\(x\) 0\.\d{{3}}, "
     r"D\(G\(z\)\) 0\.\d{{3}}{monitored}, \d+\.\d ms an update, {left} min left"
 )
-MONITORED = r", validation -?\d+\.\d nats at sigma \d\.\d{3}"
+MONITORED = r", validation -?\d+\.\d nats at sigma \d\.\d{3}(, COLLAPSED: .* alike)?"
 
 
 def shown(run: Run) -> None:
-    with Progress("tiny, seed 0", run) as bar:
+    with Progress("tiny", run) as bar:
         while not run.finished:
-            bar.epoch(run.run_epoch(lambda: bar.update(run)))
+            bar.epoch(run, run.run_epoch(lambda: bar.update(run)))
             bar.update(run)
 
 
@@ -38,6 +38,20 @@ def test_a_log_has_one_plain_line_an_epoch(
         assert re.fullmatch(pattern, line), line
 
 
+def test_a_collapsed_generator_and_a_diverged_seed_are_named(
+    new_run: Callable[..., Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = new_run(0, 1)
+    with Progress("tiny", run) as bar:
+        rows = run.run_epoch(lambda: None)
+        rows[0]["collapse_share"] = 0.4
+        run.courses[1].failure = "epoch 1: weights not finite"
+        bar.epoch(run, rows)
+    first, second = capsys.readouterr().out.splitlines()
+    assert ", COLLAPSED: 40% of the pairs of samples are alike, " in first
+    assert second == "tiny, seed 1: diverged: epoch 1: weights not finite"
+
+
 def test_time_left_counts_the_updates_of_this_start(
     new_run: Callable[..., Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,12 +59,12 @@ def test_time_left_counts_the_updates_of_this_start(
     run = new_run()
     run.run_epoch(lambda: None)
     times = iter([0.0, 360.0])
-    with monkeypatch.context() as patch, Progress("tiny, seed 0", run) as bar:
+    with monkeypatch.context() as patch, Progress("tiny", run) as bar:
         # The bar was made before: only the clock of the line is replaced.
         bar.started = next(times)
         patch.setattr(progress.time, "monotonic", lambda: next(times))
-        row = run.run_epoch(lambda: None)
-        bar.epoch(row)
+        rows = run.run_epoch(lambda: None)
+        bar.epoch(run, rows)
     assert "120000.0 ms an update, 12.0 min left" in capsys.readouterr().out
 
 

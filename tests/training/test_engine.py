@@ -1,0 +1,296 @@
+"""One backward pass for both players against the formulas and against two graphs of autograd."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ganbench_kernels
+from ganbench import models, seeding
+from ganbench.config import Experiment, load_experiment
+from ganbench.errors import ConfigError
+from ganbench.training import alternating, engine, networks, passes
+from ganbench.training.engine import Masks, Outcome, Player
+from ganbench.training.passes import Rates
+
+from .games import SEEDS, TOLERANCE, Noise, Slow, batches, players, rates_of
+
+OBJECTIVES = ["non_saturating", "minimax", "hinge", "wasserstein"]
+EXPERIMENTS = ["mnist", "tfd", "cifar10_fc", "cifar10_conv"]
+SHAPES = {"mnist": (1, 28, 28), "tfd": (1, 48, 48), "cifar10": (3, 32, 32)}
+RATES = Rates(0.1, 0.5)
+# Both in float64; sums of up to 8,000 terms in another order.
+RELATIVE = 1e-10
+
+float64 = pytest.mark.usefixtures("_float64")
+
+
+def masks(offset: int) -> Masks:
+    return Masks(SEEDS, torch.tensor(offset))
+
+
+@float64
+@pytest.mark.parametrize("objective", OBJECTIVES[:2])
+def test_updates_follow_the_formulas(objective: str) -> None:
+    generator, discriminator = players()
+    slow, noise = [Slow(generator, discriminator, s) for s in (0, 1)], Noise()
+    for number, real in enumerate(batches(4)):
+        rates, given = rates_of(number), noise()
+        common = generator, discriminator, real, given, masks(9 * number), objective, rates
+        outcome = engine.update(*common, with_norms=True)
+        for s, one in enumerate(slow):
+            one.simultaneous(real[s], given[s], 9 * number, objective, rates)
+            one.assert_equal(generator, discriminator)
+            for norm, gradients in (
+                (outcome.discriminator_norm, one.d_gradients),
+                (outcome.generator_norm, one.g_gradients),
+            ):
+                expected = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+                torch.testing.assert_close(norm[s], expected, **TOLERANCE)
+
+
+class TwoGraphs:
+    """The plain computation: a graph and a backward pass for each player's loss."""
+
+    def __init__(self, generators: list[nn.Module], discriminators: list[nn.Module]) -> None:
+        self.generators = copy.deepcopy(generators)
+        self.discriminators = copy.deepcopy(discriminators)
+
+    def gradients(
+        self, s: int, real: Tensor, noise: Tensor, masks: Masks, objective: str
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        generator, discriminator = self.generators[s], self.discriminators[s]
+        fake = generator(noise)
+        logits = discriminator(torch.cat([real, fake]), masks.seed[s], masks.offset)
+        losses = ganbench_kernels.adversarial_loss(
+            logits[: len(real)], logits[len(real) :], objective
+        )
+        return (
+            torch.autograd.grad(losses[1], list(generator.parameters()), retain_graph=True),
+            torch.autograd.grad(losses[0], list(discriminator.parameters())),
+        )
+
+
+def narrow(experiment: Experiment) -> Experiment:
+    """The same network with 6 units or 2 channels a layer, but for what must fit the image."""
+    settings = experiment.model_dump(mode="json")
+    generator, discriminator = (settings[name]["layers"] for name in ("generator", "discriminator"))
+    for layer in generator[:-1] + discriminator[:-1]:
+        layer["channels" if "channels" in layer else "units"] = 6
+    last = generator[-1]
+    if last["kind"] == "transposed_convolution":
+        last["channels"] = 2
+        generator[-2]["units"] = 2 * last["size"] ** 2
+    for layer in generator:
+        if layer.get("sparse_weights"):
+            layer["sparse_weights"] = 2
+    return Experiment.model_validate(settings)
+
+
+@float64
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_one_pass_equals_two_graphs(name: str, objective: str) -> None:
+    """Every paper network, all objectives: gradients, from velocities after one update."""
+    experiment = narrow(load_experiment(f"configs/experiments/{name}.yaml"))
+    shape = SHAPES[experiment.dataset]
+    pixels = shape[0] * shape[1] * shape[2]
+    built: list[list[Any]] = [[], []]
+    for seed in (0, 1):
+        stream = seeding.generator(seed, "init", 0)
+        means = torch.full((pixels,), 0.3)
+        built[0].append(networks.build_generator(experiment.generator, shape, means, stream))
+        built[1].append(networks.build_discriminator(experiment.discriminator, shape, stream))
+    for network in built[0] + built[1]:
+        network.double()
+    generator, discriminator = Player(built[0], None), Player(built[1], None)
+    plain = TwoGraphs(*built)
+    stream = torch.Generator().manual_seed(1)
+    real = torch.rand(2, 4, pixels, generator=stream)
+    noise = torch.randn(2, 4, experiment.generator.noise_dim, generator=stream)
+    engine.update(generator, discriminator, real, noise, masks(3), objective, RATES)
+    for s in (0, 1):
+        expected = plain.gradients(s, real[s], noise[s], masks(3), objective)
+        for player, gradients in zip((generator, discriminator), expected, strict=True):
+            # One scale for a network's gradients: hinge's last bias has a gradient of 0 exactly.
+            scale = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+            assert scale > 0
+            for velocity, gradient in zip(player.velocities, gradients, strict=True):
+                assert (velocity[s] / -RATES.learning_rate - gradient).norm() <= RELATIVE * scale
+
+
+@float64
+def test_confident_logits_do_not_break_the_players_gradients() -> None:
+    """At D(x) = 1 and D(G(z)) = 0 to the last digit, where a ratio of slopes ends."""
+    generator, discriminator = players()
+    discriminator.values[-1].fill_(-800.0)
+    discriminator.refresh()
+    plain = TwoGraphs(generator.networks, discriminator.networks)
+    real, noise = batches(1)[0], Noise()()
+    engine.update(generator, discriminator, real, noise, masks(0), "non_saturating", RATES)
+    expected = plain.gradients(0, real[0], noise[0], masks(0), "non_saturating")
+    for player, gradients in zip((generator, discriminator), expected, strict=True):
+        for velocity, gradient in zip(player.velocities, gradients, strict=True):
+            torch.testing.assert_close(velocity[0], -0.1 * gradient, **TOLERANCE)
+
+
+@float64
+def test_a_seed_among_others_equals_the_seed_alone() -> None:
+    """After 100 updates in float64; streams are compared bit for bit in test_loop.py."""
+    together = players(1.2)
+    alone = [Player([copy.deepcopy(player.networks[1])], 1.2) for player in players(1.2)]
+    noise = Noise()
+    for number, real in enumerate(batches(100)):
+        given, offset = noise(), torch.tensor(9 * number)
+        rest = "non_saturating", rates_of(0)
+        engine.update(*together, real, given, Masks(SEEDS, offset), *rest)
+        engine.update(*alone, real[1:], given[1:], Masks(SEEDS[1:], offset), *rest)
+    for one, two in zip(together, alone, strict=True):
+        for value, expected in zip(one.values, two.values, strict=True):
+            torch.testing.assert_close(value[1], expected[0], rtol=1e-9, atol=1e-9)
+
+
+def test_a_seed_that_is_not_finite_leaves_the_others_alone() -> None:
+    sound, spoilt = players(1.2), players(1.2)
+    noise = Noise()
+    for value in spoilt[0].values:
+        value[0].fill_(torch.nan)
+    for number, real in enumerate(batches(3)):
+        given = noise()
+        for pair in (sound, spoilt):
+            engine.update(*pair, real, given, masks(9 * number), "minimax", RATES)
+    for one, two in zip(sound, spoilt, strict=True):
+        assert all(torch.equal(a[1], b[1]) for a, b in zip(one.values, two.values, strict=True))
+        assert any(b[0].isnan().any() for b in two.values)
+
+
+@float64
+def test_an_outcome_is_what_the_update_saw() -> None:
+    generator, discriminator = players()
+    plain = TwoGraphs(generator.networks, discriminator.networks)
+    real, noise = batches(1)[0], Noise()()
+    outcome = engine.update(
+        generator, discriminator, real, noise, masks(4), "non_saturating", RATES
+    )
+    for s in (0, 1):
+        images = torch.cat([real[s], plain.generators[s](noise[s])])
+        logits = plain.discriminators[s](images, SEEDS[s], torch.tensor(4)).detach()
+        seen = outcome.real_logits[s], outcome.fake_logits[s]
+        torch.testing.assert_close(torch.cat(seen), logits, **TOLERANCE)
+        losses = ganbench_kernels.adversarial_loss(logits[:7], logits[7:], "non_saturating")
+        torch.testing.assert_close(outcome.discriminator_loss[s], losses[0], **TOLERANCE)
+        torch.testing.assert_close(outcome.generator_loss[s], losses[1], **TOLERANCE)
+    assert outcome.discriminator_norm is None
+
+
+def norms(player: Player) -> Tensor:
+    weights = [layer.weight for network in player.networks for layer in network.layers]
+    return torch.cat([weight.detach().norm(dim=-1).flatten() for weight in weights])
+
+
+BOUND = 1.2
+
+
+@float64
+def test_column_norms_are_bounded_before_the_first_update() -> None:
+    for before, after in zip(players(), players(BOUND), strict=True):
+        assert (norms(before) > BOUND).any()
+        assert (norms(before) < BOUND).any()
+        torch.testing.assert_close(norms(after), norms(before).clip(max=BOUND), **TOLERANCE)
+        for old, new in zip(before.networks[1].layers, after.networks[1].layers, strict=True):
+            # Each piece's and unit's weights keep their direction; biases stay.
+            scale = (BOUND / old.weight.norm(dim=-1, keepdim=True)).clip(max=1)
+            torch.testing.assert_close(new.weight, old.weight * scale, **TOLERANCE)
+            assert torch.equal(new.bias, old.bias)
+
+
+@float64
+@pytest.mark.parametrize("kind", ["simultaneous", "alternating"])
+def test_column_norms_are_bounded_after_every_update(kind: str) -> None:
+    pair = players(BOUND)
+    for number, real in enumerate(batches(3)):
+        before = [norms(player) for player in pair]
+        rest = masks(9 * number), "non_saturating", Rates(0.5, 0.5)
+        if kind == "simultaneous":
+            engine.update(*pair, real, Noise()(), *rest)
+        else:
+            alternating.update(*pair, real, Noise(), *rest, generator_turn=True)
+        for player, old in zip(pair, before, strict=True):
+            assert norms(player).max() <= BOUND * (1 + 1e-12)
+            assert not torch.equal(norms(player), old)
+
+
+def test_only_dense_weights_are_bounded() -> None:
+    layers = [models.ConvolutionalMaxout((1, 4, 4), 2, 2, 3, 1, 2, 2), models.Linear(8, 1)]
+    network = models.Discriminator(layers, 0.8, 0.5)
+    for parameter in network.parameters():
+        parameter.data.fill_(3.0)
+    player = Player([network], 1.0)
+    assert player.bounds == [None, None, 1.0, None]
+    assert (layers[0].weight == 3).all()
+    assert (layers[1].bias == 3).all()
+    assert layers[1].weight.norm().item() == pytest.approx(1.0)
+
+
+def test_the_networks_own_parameters_are_always_current() -> None:
+    generator, discriminator = players()
+    engine.update(
+        generator, discriminator, batches(1)[0], Noise()(), masks(0), "non_saturating", RATES
+    )
+    for player in (generator, discriminator):
+        for s, network in enumerate(player.networks):
+            for parameter, value in zip(network.parameters(), player.values, strict=True):
+                assert parameter.data_ptr() == value[s].data_ptr()
+                assert torch.equal(parameter, value[s])
+
+
+def test_a_layer_that_couples_examples_is_refused() -> None:
+    network = models.Discriminator([nn.BatchNorm1d(3), models.Linear(3, 1)], 1.0, 1.0)
+    with pytest.raises(
+        ConfigError,
+        match=r"^training: update: simultaneous shares one backward pass .* got BatchNorm1d; "
+        r"use update: alternating$",
+    ):
+        Player([network], None)
+
+
+def bfloat16_game() -> tuple[Player, Player, Outcome]:
+    pair = tuple(Player(player.networks, 1.2, "bfloat16") for player in players())
+    for number, real in enumerate(batches(5)):
+        outcome = engine.update(
+            *pair, real, Noise()(), masks(9 * number), "non_saturating", Rates(0.1, 0.5), True
+        )
+    return *pair, outcome
+
+
+def test_bfloat16_products_have_float32_weights_momentum_and_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Uncompiled: the compiler takes longer than all other tests here; benchmarks/ compile.
+    monkeypatch.setattr(engine, "_compiled_move", lambda: engine._move)
+    generator, discriminator, outcome = bfloat16_game()
+    exact = players(1.2)
+    for number, real in enumerate(batches(5)):
+        last = engine.update(
+            *exact, real, Noise()(), masks(9 * number), "non_saturating", Rates(0.1, 0.5), True
+        )
+    for player, same in zip((generator, discriminator), exact, strict=True):
+        assert player.weights.dtype == player.velocity.dtype == torch.float32
+        assert torch.equal(player.compute, player.weights.bfloat16())
+        assert not torch.equal(player.weights, same.weights)
+        # bfloat16 has 8 bits: 5 updates of relative error 2^-8 each.
+        assert (player.velocity - same.velocity).norm() < 0.05 * same.velocity.norm()
+    for name in ("discriminator_loss", "generator_loss", "discriminator_norm", "generator_norm"):
+        found, expected = getattr(outcome, name), getattr(last, name)
+        torch.testing.assert_close(found.float(), expected.float(), rtol=0.05, atol=0)
+    assert outcome.discriminator_loss.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_ties_of_pieces_go_to_the_first(dtype: torch.dtype) -> None:
+    affine = torch.tensor([[1.0, 3.0, 2.0], [1.0, 3.0, 5.0], [0.0, 3.0, 5.0]]).to(dtype)
+    largest = affine.amax(0, keepdim=True)
+    passes._first_winners_(affine, largest)
+    assert affine.tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 0]]
