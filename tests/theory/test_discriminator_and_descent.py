@@ -75,7 +75,11 @@ def test_the_study_reports_handicaps_that_do_worse():
     assert max(errors["exact"]) < 0.1
     for handicap in ("dropout", "small", "few"):
         assert min(errors[handicap]) > 3 * max(errors["exact"])
-    assert found.arrays["sample_errors"].shape == (2, 1)
+    few_samples, many_samples = found.arrays["sample_errors"]
+    claims = {m.name: m.value for m in found.metrics if "bound" in m.labels}
+    assert claims["more_samples_help"] == many_samples.mean() / few_samples.mean()
+    for handicap in ("dropout", "small", "few"):
+        assert claims[f"handicap_{handicap}"] == min(errors[handicap])
 
 
 @few
