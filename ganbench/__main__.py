@@ -304,6 +304,22 @@ def bench_table(
     build(benchmarks, out)
 
 
+@bench.command("estimators")
+def bench_estimators(
+    out: Annotated[Path, typer.Option(help="Folder for the rows and the table.")],
+    samples: Annotated[
+        Path | None, typer.Option(help="The centres, as in `ganbench score`; else training images.")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="Gives the test images.")] = "mnist",
+    points: Annotated[int, typer.Option(help="Test images that are scored.")] = 500,
+    data_dir: DataDir = None,
+) -> None:
+    """Compare estimators of the same log-likelihood: error, seconds, memory."""
+    from ganbench.bench.estimators import main as run
+
+    run(out, samples, dataset, points, data_dir)
+
+
 @app.command()
 def doctor(
     suite: Annotated[Path, typer.Option(help="The suite file to plan.")] = Path(
