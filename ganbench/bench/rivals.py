@@ -5,7 +5,7 @@ discriminator that has just moved.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 
@@ -152,6 +152,11 @@ class PlainLoop:
         bound = math.sqrt(3)
         noise = torch.randn(size) if self.normal else torch.empty(size).uniform_(-bound, bound)
         self.step(real, noise)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Yields both players' parameters."""
+        yield from self.generator.parameters()
+        yield from self.discriminator.parameters()
 
     def step(self, real: Float[Tensor, "n d"], noise: Float[Tensor, "n z"]) -> None:
         """One step of the discriminator, then one of the generator, on the same fakes."""

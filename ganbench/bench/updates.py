@@ -18,6 +18,8 @@ from ganbench.training.loop import Run
 
 # Images to choose batches from; an update's time does not depend on what they show.
 IMAGES = 1_000
+# Validation images of the protocol of 2014.
+MONITORED = 1_000
 CONFIGS = Path(__file__).parents[2] / "configs" / "experiments"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WHITE = 255.0
@@ -63,10 +65,9 @@ def images(settings: Experiment, count: int = IMAGES) -> Images:
     return Images(raw, WHITE, settings.preprocessing)
 
 
-def run(settings: Experiment, data: Images) -> Run:
+def run(settings: Experiment, data: Images, device: str = "cpu") -> Run:
     """Returns the training of seed 0 at its start."""
-    # The protocol of 2014 monitors a thousand rows; none is looked at here.
-    return Run(settings, [0], data, data.rows(), 1)
+    return Run(settings, [0], data, data.rows(slice(MONITORED)), 1, device)
 
 
 def batch(settings: Experiment) -> Tensor:

@@ -1,0 +1,123 @@
+"""Exact counts: FLOPs and bytes of one update, and no growth over many."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ganbench.bench import counters, rivals, updates
+from ganbench.bench.floor import products
+
+# FLOPs of the matrix products and convolutions of one update at the experiment's own batch size.
+# MNIST: the floor's 14 products, the logit's three (288,000) and D's bias gradients (960,400).
+FLOPS = {
+    "mnist": 2_764_128_400,
+}
+PLAIN_MNIST_FLOPS = 3_312_432_000
+# Counts are proportional to the batch, and the large networks take seconds at theirs.
+SMALL_BATCH = 2
+MNIST_BYTES = 20_000_000
+MANY = 500
+PEAK_BYTES = 1_000_000_000
+JOB = """
+import resource
+from ganbench.bench import updates
+from ganbench.evaluation import parzen
+from ganbench.seeding import generator
+settings = updates.experiment("mnist")
+run = updates.run(settings, updates.images(settings, 50_000))
+for _ in range(5):
+    run.update([updates.batch(settings)])
+samples = run.sample(parzen.GAN2014.samples, generator(0, "sampling"))
+parzen.choose_bandwidth(run.validation, samples, parzen.GAN2014.sigmas)
+print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_counter_knows_products_of_every_kind() -> None:
+    a, b, c = torch.rand(2, 3), torch.rand(3, 5), torch.zeros(2, 5)
+    assert counters.matrix_flops(lambda: a @ b) == 2 * 2 * 3 * 5
+    assert counters.matrix_flops(lambda: torch.mm(a, b, out=c)) == 2 * 2 * 3 * 5
+    assert counters.matrix_flops(lambda: c.addmm_(a, b, beta=0.5)) == 2 * 2 * 3 * 5
+    assert counters.matrix_flops(lambda: a + a) == 0
+
+
+def test_memory_counts_what_is_asked_for_and_what_is_kept() -> None:
+    held = []
+    assert counters.memory(lambda: held.append(torch.empty(1000))) == (4000, 4000)
+    assert counters.memory(lambda: torch.empty(1000)) == (4000, 0)
+
+
+@pytest.mark.parametrize("name", FLOPS)
+def test_flops_of_an_update(name: str) -> None:
+    own = updates.experiment(name).training.batch_size
+    settings = updates.experiment(name, batch_size=SMALL_BATCH)
+    update = updates.our_update(settings, updates.images(settings, count=10))
+    assert counters.matrix_flops(update) * own == FLOPS[name] * SMALL_BATCH
+
+
+def test_plain_loop_takes_more() -> None:
+    settings = updates.experiment("mnist")
+    data = updates.images(settings)
+    loop = rivals.PlainLoop(settings, data.rows(), data.shape)
+    flops = counters.matrix_flops(lambda: loop.update(updates.batch(settings)))
+    assert flops == PLAIN_MNIST_FLOPS
+
+
+def test_floor_is_the_update_without_logit_and_biases() -> None:
+    floor = products(updates.experiment("mnist"), 784)
+    assert floor is not None
+    assert len(floor) == 14
+    rest = 3 * 2 * 200 * 240 + 2 * 200 * (1200 + 1200 + 1)
+    assert sum(product.flops for product in floor) + rest == FLOPS["mnist"]
+
+
+def test_bytes_of_an_update_are_the_same_every_time() -> None:
+    settings = updates.experiment("mnist")
+    update = updates.our_update(settings, updates.images(settings))
+    for _ in range(2):
+        update()
+    first, second = counters.memory(update), counters.memory(update)
+    assert first == second
+    assert first.kept == 0
+    assert first.allocated <= MNIST_BYTES
+
+
+def test_many_updates_keep_no_memory() -> None:
+    settings = updates.experiment("digits")
+    update = updates.our_update(settings, updates.images(settings))
+    update()
+
+    def many() -> None:
+        for _ in range(MANY):
+            update()
+
+    assert counters.memory(many).kept == 0
+
+
+def test_a_mnist_job_stays_below_a_gigabyte() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", JOB],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < PEAK_BYTES
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_waits_for_the_gpu_do_not_grow_with_the_updates_of_an_epoch() -> None:
+    settings = updates.experiment("digits")
+    waits = []
+    for count in (10, 20):
+        data = updates.images(settings, count * settings.training.batch_size)
+        run = updates.run(settings, data, device="cuda")
+        run.run_epoch(lambda: None)
+        launches, waited = counters.launches_and_waits(lambda run=run: run.run_epoch(lambda: None))
+        assert launches > 0
+        waits.append(waited)
+    assert waits[0] == waits[1]
