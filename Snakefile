@@ -248,6 +248,7 @@ rule report:
         expand(f"{RESULTS}/data/{{dataset}}.json", dataset=BY_DATASET),
         expand(f"{RESULTS}/{{experiment}}/theory.json", experiment=THEORY),
         captions=glob("ganbench/report/captions/*.rst"),
+        words=["docs/likelihood.md", "paper/claims.yaml"],
     output:
         report=f"{REPORT}/report.json",
         shown=[reported(name) for name in REPORTED[1:]],

@@ -46,7 +46,7 @@ class Workspace:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("ganbench", "configs", "profiles", "paper"):
+        for name in ("ganbench", "configs", "docs", "profiles", "paper"):
             shutil.copytree(ROOT / name, folder / name)
         shutil.copytree(ROOT / "kernels", folder / "ganbench_kernels")
         for name in ("Snakefile", "environment.yaml", "DEVIATIONS.md"):

@@ -19,7 +19,7 @@ from ganbench.config import (
 )
 from ganbench.records import Provenance
 from ganbench.report.collect import ExperimentResults, Stored
-from ganbench.report.outputs import FIGURES
+from ganbench.report.outputs import FIGURES, TABLES
 from ganbench.report.rows import seeds_status
 
 Layer = Linear | Maxout | ConvolutionalMaxout | TransposedConvolution
@@ -27,9 +27,9 @@ RULE = SimpleNamespace(rule="report")
 
 
 def captions() -> dict[str, str]:
-    """Returns the captions of Table 1 and of the figures, filled in as Snakemake's report does."""
+    """Returns the captions of tables and figures, filled in as Snakemake's report does."""
     folder = Path(__file__).parent / "captions"
-    texts = {name: (folder / f"{name}.rst").read_text() for name in ("table1", *FIGURES)}
+    texts = {name: (folder / f"{name}.rst").read_text() for name in (*TABLES, *FIGURES)}
     return {
         name: " ".join(Template(text, undefined=StrictUndefined).render(snakemake=RULE).split())
         for name, text in texts.items()

@@ -1,7 +1,7 @@
 """All figures of one experiment, or panels that say why there is nothing to draw."""
 
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,9 @@ from ganbench.report.facts import commits
 from ganbench.report.images import interpolation_figure, samples_figure
 from ganbench.report.outputs import FORMATS, figure_file
 from ganbench.report.rows import CALIBRATION, seeds_status
+from ganbench.report.scatter import samples_curve_figure, variance_figure
 from ganbench.report.style import empty_figure, figure_style, save
+from ganbench.report.variance import parts
 
 FOOTER_WIDTH = 105  # characters that fit a figure's width
 
@@ -29,6 +31,7 @@ def write_figures(results: ExperimentResults, folder: Path) -> None:
         "interpolation": _interpolation,
         "learning_curves": _learning_curves,
         "bandwidth": _bandwidth,
+        "samples_curve": _samples_curve,
     }
     with figure_style():
         for name, function in draw.items():
@@ -101,3 +104,34 @@ def _bandwidth(results: ExperimentResults) -> Figure:
     calibration = results.calibrate.metrics(name, checkpoint=CALIBRATION)
     footer = _seeds_footer(results, "evaluate")
     return bandwidth_figure(grids, calibration, results.experiment.title, footer)
+
+
+def _samples_curve(results: ExperimentResults) -> Figure:
+    name = "log_likelihood_by_samples"
+    checkpoint = results.experiment.evaluation.checkpoints[0]
+    training = results.calibrate.metrics(name, checkpoint=CALIBRATION)
+    curves = {
+        f"seed {seed}": results.stages["evaluate"][seed].metrics(name, checkpoint=checkpoint)
+        for seed in results.seeds_with("ok")
+    }
+    measured = {seed: curve for seed, curve in curves.items() if curve}
+    title, footer = results.experiment.title, _seeds_footer(results, "evaluate")
+    if not training:
+        return empty_figure(title, footer, "measured with two draws or more")
+    return samples_curve_figure(training, measured, title, footer)
+
+
+def write_variance_figure(
+    experiments: Sequence[ExperimentResults], title: str, folder: Path
+) -> None:
+    """Writes the figure of all experiments' parts of scatter, in every format, into a folder."""
+    shown = [part for results in experiments for part in parts(results)]
+    drawn = [stored for results in experiments for stored in results.stages["evaluate"].values()]
+    footer = _footer("all seeds that finished", drawn)
+    with figure_style():
+        if any(part.deviation is not None for part in shown):
+            figure = variance_figure(shown, title, footer)
+        else:
+            figure = empty_figure(title, footer, "no seed finished")
+        for suffix in FORMATS:
+            save(figure, folder / f"variance.{suffix}")

@@ -42,7 +42,10 @@ def outputs(suite_config: Path) -> list[str]:
         for figure in FIGURES
         for suffix in FORMATS
     ]
-    return ["report.json", *TABLES, *figures, *score_outputs.outputs(suite_config)]
+    tables = [f"{table}.{suffix}" for table in TABLES for suffix in TABLE_FORMATS]
+    variance = [f"variance.{suffix}" for suffix in FORMATS]
+    others = score_outputs.outputs(suite_config)
+    return ["report.json", *tables, *variance, PAGE, *figures, *others]
 
 
 def shown(suite_config: Path) -> dict[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ganbench.errors import GanbenchError
 from ganbench.published import ERROR_OVER, PublishedResult, table1
 from ganbench.records import Metric
 from ganbench.report.collect import ExperimentResults, Stored
@@ -14,7 +15,11 @@ SOURCES = {
     "last": "ours: last epoch",
     "best_validation": "ours: best validation epoch",
     CALIBRATION: "calibration: training images",
+    "gaussian": "calibration: Gaussian of the pixels",
+    "uniform_noise": "calibration: uniform noise",
 }
+# The paper's own model was scored by its own script; how the others were is in their papers.
+PAPERS_OWN = "Adversarial nets"
 Range = tuple[float, float]
 
 
@@ -32,13 +37,19 @@ class Row:
         seeds_finished: training runs behind the mean.
         seeds_diverged: training runs that ended with a non-finite loss or weight.
         epochs: epoch of the state that was measured.
+        protocol: its name, which fixes samples, split and bandwidths; rows of different ones do
+            not compare.
+        protocol_note: what a reader must know of the protocol on this data.
         log_likelihood: nats, mean over the seeds that finished.
-        seed_values: nats, each seed that finished, in the order of the seeds.
+        seed_values: nats, each seed that finished, in the order of the seeds; of training images,
+            each draw.
         interval: nats, 95 % Student t interval of that mean over seeds.
         standard_error: nats, mean over seeds of the standard error over `error_over`.
         error_over: what the standard error is taken over.
         sigma: bandwidth, in the units of the pixels.
         sigma_at_grid_edge: whether a bandwidth is the first or last of its grid.
+        grid_penalty: nats, mean over seeds of what the grid costs: the best bandwidth of a bounded
+            search less the best of the grid, on the same validation images.
     """
 
     experiment: str
@@ -50,6 +61,8 @@ class Row:
     seeds_finished: int | None = None
     seeds_diverged: int | None = None
     epochs: Range | None = None
+    protocol: str | None = None
+    protocol_note: str = ""
     log_likelihood: float | None = None
     seed_values: tuple[float, ...] = ()
     interval: Range | None = None
@@ -57,6 +70,7 @@ class Row:
     error_over: str | None = None
     sigma: Range | None = None
     sigma_at_grid_edge: bool = False
+    grid_penalty: float | None = None
 
 
 def table_rows(experiments: Sequence[ExperimentResults]) -> list[Row]:
@@ -69,7 +83,7 @@ def table_rows(experiments: Sequence[ExperimentResults]) -> list[Row]:
         column = results.experiment.paper_column
         checkpoints = results.experiment.evaluation.checkpoints
         rows += [_ours(results, checkpoint) for checkpoint in checkpoints]
-        rows.append(_calibration(results))
+        rows += _calibration(results)
     return rows
 
 
@@ -79,6 +93,7 @@ def _published(row: PublishedResult) -> Row:
         title=row.column,
         kind="published",
         source=f"paper: {row.model}",
+        protocol="gan2014" if row.model == PAPERS_OWN else None,
         log_likelihood=row.log_likelihood,
         standard_error=row.standard_error,
         error_over=ERROR_OVER[row.column],
@@ -108,26 +123,44 @@ def _ours(results: ExperimentResults, checkpoint: str) -> Row:
     return replace(row, epochs=_label_range(trained, "epoch"))
 
 
-def _calibration(results: ExperimentResults) -> Row:
+def _calibration(results: ExperimentResults) -> list[Row]:
+    """One row for each sampler that learns nothing; without a record, of training images only."""
+    stored = results.calibrate
+    samplers = [str(one.labels["checkpoint"]) for one in stored.metrics("log_likelihood")]
+    return [_sampler(results, sampler) for sampler in samplers or [CALIBRATION]]
+
+
+def _sampler(results: ExperimentResults, sampler: str) -> Row:
+    status = _words(results.calibrate.record.status)
     row = Row(
         experiment=results.name,
         title=results.experiment.title,
         kind="calibration",
-        source=SOURCES[CALIBRATION],
-        status=_words(results.calibrate.record.status),
+        source=SOURCES.get(sampler) or _kmeans(sampler),
+        status=status,
     )
-    if row.status != "ok":
+    if status != "ok":
         return row
-    return _measured(row, [results.calibrate], results, CALIBRATION)
+    row = _measured(row, [results.calibrate], results, sampler)
+    redrawn = results.calibrate.metrics("redrawn_log_likelihood", checkpoint=sampler)
+    return replace(row, seed_values=(*row.seed_values, *(one.value for one in redrawn)))
+
+
+def _kmeans(sampler: str) -> str:
+    return f"calibration: {int(sampler.removeprefix('kmeans_')):,} k-means centres"
 
 
 def _measured(
     row: Row, evaluations: Sequence[Stored], results: ExperimentResults, checkpoint: str
 ) -> Row:
-    protocol = results.experiment.evaluation.protocol
     scores = [
-        stored.metric("log_likelihood", checkpoint=checkpoint, split="test", protocol=protocol)
+        stored.metric("log_likelihood", checkpoint=checkpoint, split="test")
         for stored in evaluations
+    ]
+    penalties = [
+        penalty.value
+        for stored in evaluations
+        for penalty in stored.metrics("grid_penalty", checkpoint=checkpoint)
     ]
     folds = [
         fold
@@ -135,18 +168,40 @@ def _measured(
         for fold in stored.metrics("fold_log_likelihood", checkpoint=checkpoint)
     ]
     over_seeds = seed_mean([score.value for score in scores])
-    interval = None if over_seeds.low is None else (over_seeds.low, over_seeds.high)
     errors = [score.standard_error for score in scores if score.standard_error is not None]
     return replace(
         row,
+        protocol=one_protocol(scores, results.experiment.title),
+        protocol_note=str(scores[0].labels.get("protocol_note", "")),
         log_likelihood=over_seeds.mean,
         seed_values=tuple(score.value for score in scores),
-        interval=interval,
+        interval=over_seeds.interval,
         standard_error=seed_mean(errors).mean if len(errors) == len(scores) else None,
         error_over="folds" if folds else "test images",
         sigma=_label_range(folds or scores, "sigma"),
         sigma_at_grid_edge=any(one.labels.get("sigma_at_grid_edge") for one in folds or scores),
+        # Older records do not say.
+        grid_penalty=seed_mean(penalties).mean if penalties else None,
     )
+
+
+def one_protocol(scores: Sequence[Metric], where: str) -> str:
+    """Returns the protocol that all scores share.
+
+    Args:
+        scores: metrics of log-likelihoods.
+        where: whose they are.
+
+    Raises:
+        GanbenchError: they were made under different protocols, which do not compare.
+    """
+    names = sorted({str(score.labels["protocol"]) for score in scores})
+    if len(names) > 1:
+        raise GanbenchError(
+            f"{where}: scores of the protocols {' and '.join(names)} cannot be compared; "
+            "evaluate all under one"
+        )
+    return names[0]
 
 
 def _label_range(metrics: Sequence[Metric], label: str) -> Range | None:

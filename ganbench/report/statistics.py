@@ -25,6 +25,11 @@ class SeedMean:
     low: float | None
     high: float | None
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends, or None."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 def seed_mean(values: Sequence[float], confidence: float = CONFIDENCE) -> SeedMean:
     """Returns mean and interval: mean +- t(n - 1) sd(ddof 1) / sqrt(n).

@@ -22,21 +22,26 @@ from ganbench.report.rows import Range, Row
 COLUMNS = (
     "Experiment",
     "Source",
+    "Protocol",
     "Log-likelihood ± SE (nats)",
     "SE over",
     "95 % interval over seeds",
     "Seeds run / diverged",
     "Epochs",
     "Sigma",
+    "Grid penalty (nats)",
 )
 NONE = "-"
 LEGEND = (
     "Gaussian Parzen-window log-likelihood of the test set, higher is better. Ours: mean over the "
     "seeds that finished; ± SE is the mean of the seeds' standard errors over what the next column "
-    "says; the interval is Student's t over seeds. Sigma: range of the bandwidths chosen. "
+    "says; the interval is Student's t over seeds. Sigma: range of the bandwidths chosen. Grid "
+    "penalty: nats of the validation images that a bounded search for sigma gains over the grid. A "
+    "protocol's name fixes samples, images and bandwidths: rows of different protocols do not "
+    "compare, and those without a name were scored in their own papers. "
     f"Paper: {GAN2014}, Table 1; it reports no interval over seeds."
 )
-LOG_WIDTH = 150  # characters of a line where no terminal says its own width
+LOG_WIDTH = 210  # characters of a line where no terminal says its own width
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ def printed_table(
     marks = {name: letters[note] for name, note in notes.items() if note}
     cells = [_cells(row, marks.get(row.experiment)) for row in rows]
     lines = [f"[{letter}] {note}" for note, letter in letters.items()]
-    lines += [_each_seed(row) for row in rows if row.kind == "ours" and len(row.seed_values) > 1]
+    lines += [_each_seed(row) for row in rows if len(row.seed_values) > 1]
+    lines += _protocol_notes(rows)
     lines += [message for results in experiments for message in results.messages]
     sentences = (line if line.endswith(".") else f"{line}." for line in lines)
     return PrintedTable(title, COLUMNS, tuple(cells), (LEGEND, *sentences))
@@ -76,19 +82,29 @@ def _cells(row: Row, mark: str | None) -> tuple[str, ...]:
     return (
         f"{row.title} [{mark}]" if mark else row.title,
         row.source,
+        row.protocol or NONE,
         _score(row),
         row.error_over or NONE,
         _interval(row),
         runs,
         _range(row.epochs, ".0f"),
         _range(row.sigma, ".3f") + edge,
+        NONE if row.grid_penalty is None else f"{row.grid_penalty:.1f}",
     )
 
 
 def _each_seed(row: Row) -> str:
-    """The runs behind a mean, which says little where one of them went astray."""
+    """The runs behind a mean, which says little where one of them went astray; or the draws."""
     values = ", ".join(f"{value:.1f}" for value in row.seed_values)
-    return f"{row.title}, {row.source.removeprefix('ours: ')}, each seed: {values}"
+    source = row.source.removeprefix("ours: ").removeprefix("calibration: ")
+    each = "each seed" if row.kind == "ours" else "each draw (the first is the row)"
+    return f"{row.title}, {source}, {each}: {values}"
+
+
+def _protocol_notes(rows: Sequence[Row]) -> list[str]:
+    """What a reader must know of the protocols used, each once."""
+    notes = {row.protocol: row.protocol_note for row in rows if row.protocol_note}
+    return [f"{name}: {note}" for name, note in notes.items()]
 
 
 def _score(row: Row) -> str:

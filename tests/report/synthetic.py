@@ -88,7 +88,7 @@ class Synthetic:
 
     def _write_calibration(self, name: str, experiment: Experiment) -> None:
         status = self._status(name)
-        metrics = _scores(experiment, 240.0, "training_images") if status == "ok" else []
+        metrics = _calibration(experiment) if status == "ok" else []
         record = _record("calibrate", name, experiment, None, status, metrics)
         record.write(self.results / name / "calibration.json")
 
@@ -126,6 +126,8 @@ class Synthetic:
             "sample": [],
             "evaluate": [
                 *_scores(experiment, score, "last"),
+                *_redrawn(score, "last", experiment.evaluation.draws),
+                *(_by_samples("last", 100_000) if experiment.evaluation.draws > 1 else []),
                 *_scores(experiment, score + 3, "best_validation"),
             ],
         }
@@ -167,9 +169,61 @@ def _record(
     )
 
 
-def _scores(experiment: Experiment, value: float, checkpoint: str) -> list[Metric]:
+def _calibration(experiment: Experiment) -> list[Metric]:
+    small = "gan2014_1000_centers"
+    return [
+        *_scores(experiment, 240.0, "training_images"),
+        *_redrawn(241.0, "training_images", 2),
+        *_by_samples("training_images", 50_000),
+        *_scores(experiment, 280.0, "kmeans_1000", small, 1000),
+        *_scores(experiment, 320.0, "kmeans_10000"),
+        *_scores(experiment, 120.0, "gaussian"),
+        *_scores(experiment, -560.0, "uniform_noise"),
+    ]
+
+
+def _redrawn(value: float, checkpoint: str, draws: int) -> list[Metric]:
+    return [
+        Metric(
+            name="redrawn_log_likelihood",
+            value=value + 0.5 * (-1) ** draw,
+            unit="nats",
+            standard_error=2.0,
+            n=10000,
+            labels={"checkpoint": checkpoint, "protocol": "gan2014", "draw": draw},
+        )
+        for draw in range(1, draws)
+    ]
+
+
+def _by_samples(checkpoint: str, most: int) -> list[Metric]:
+    return [
+        Metric(
+            name="log_likelihood_by_samples",
+            value=100 + 15 * float(np.log10(size)),
+            unit="nats",
+            standard_error=2.0,
+            n=10000,
+            labels={"checkpoint": checkpoint, "n_centers": size, "sigma": 0.17},
+        )
+        for size in (100, 1000, 10_000, most)
+    ]
+
+
+def _scores(
+    experiment: Experiment,
+    value: float,
+    checkpoint: str,
+    protocol: str = "gan2014",
+    centers: int = 10000,
+) -> list[Metric]:
     folded = experiment.dataset in FOLDED
-    labels = {"checkpoint": checkpoint, "split": "test", "protocol": "gan2014", "n_centers": 10000}
+    labels = {
+        "checkpoint": checkpoint,
+        "split": "test",
+        "protocol": protocol,
+        "n_centers": centers,
+    }
     if not folded:
         labels |= {"sigma": float(SIGMAS[2]), "sigma_at_grid_edge": 0}
     score = Metric(
@@ -189,8 +243,8 @@ def _scores(experiment: Experiment, value: float, checkpoint: str) -> list[Metri
             n=1000,
             labels={
                 "checkpoint": checkpoint,
-                "protocol": "gan2014",
-                "n_centers": 10000,
+                "protocol": protocol,
+                "n_centers": centers,
                 "sigma": float(sigma),
             }
             | ({"fold": fold} if folded else {}),
@@ -213,7 +267,11 @@ def _scores(experiment: Experiment, value: float, checkpoint: str) -> list[Metri
         for fold in folds
         if folded
     ]
-    return [score, *per_fold, *grid]
+    doubts = [
+        Metric(name="grid_penalty", value=3.25, unit="nats", n=1000, labels=labels),
+        Metric(name="bandwidth_error", value=0.75, unit="nats", n=1000, labels=labels),
+    ]
+    return [score, *per_fold, *doubts, *grid]
 
 
 def _companions(stage: str, experiment: Experiment, folder: Path, seed: int) -> list[Path]:

@@ -5,6 +5,7 @@ import pytest
 from ganbench.config import load_experiment
 from ganbench.report.collect import collect
 from ganbench.report.facts import commits
+from ganbench.report.outputs import FIGURES, TABLES
 
 from .synthetic import COMMIT, EXPERIMENTS, SIGMAS, Synthetic
 
@@ -67,5 +68,5 @@ def test_several_commits_and_changes_are_told(synthetic: Callable[..., Synthetic
 
 def test_captions_name_the_rule(built: Synthetic) -> None:
     captions = built.report["captions"]
-    assert set(captions) == {"table1", "figure2", "interpolation", "learning_curves", "bandwidth"}
+    assert set(captions) == {*TABLES, *FIGURES}
     assert all(text.endswith("Rule: report.") for text in captions.values())

@@ -3,8 +3,10 @@ from collections.abc import Callable
 
 import pytest
 
+from ganbench.errors import GanbenchError
+from ganbench.records import Metric
 from ganbench.report.collect import collect
-from ganbench.report.rows import Row, table_rows
+from ganbench.report.rows import Row, one_protocol, table_rows
 
 from .synthetic import SIGMAS, Synthetic
 
@@ -64,13 +66,13 @@ def test_all_diverged_has_no_number(synthetic: Write) -> None:
     row = only(rows, "digits", "last")
     assert row.status == "2 of 2 seeds diverged"
     assert row.log_likelihood is row.interval is row.sigma is None
-    assert only(rows, "digits", "calibration").log_likelihood == 240.0
+    assert only(rows, "digits", "training images").log_likelihood == 240.0
 
 
 def test_missing_data_has_no_number(synthetic: Write) -> None:
     rows = rows_of(synthetic({"tfd": (0,)}, unavailable=("tfd",)))
     ours = [row for row in rows if row.experiment == "tfd"]
-    assert len(ours) == 3
+    assert len(ours) == 3  # of the samplers that learn nothing, one says why
     assert {row.status for row in ours} == {"data not available"}
     assert {row.log_likelihood for row in ours} == {None}
     assert ours[0].seeds_run == 0
@@ -97,7 +99,50 @@ def test_the_papers_rows_stand_only_beside_their_data(synthetic: Write) -> None:
     rows = rows_of(synthetic(seeds))
     published = [(number, row) for number, row in enumerate(rows) if row.kind == "published"]
     assert [row.experiment for _, row in published] == ["MNIST"] * 4 + ["TFD"] * 4
-    assert [number for number, _ in published] == [0, 1, 2, 3, 10, 11, 12, 13]
+    # Two states of ours and five samplers that learn nothing for each experiment.
+    assert [number for number, _ in published] == [0, 1, 2, 3, 18, 19, 20, 21]
+    assert [row.protocol for _, row in published] == [None, None, None, "gan2014"] * 2
     assert published[3][1].log_likelihood == 225
     assert published[7][1].error_over == "folds"
-    assert [row.experiment for row in rows[14:]] == ["tfd"] * 3 + ["faces48"] * 3 + ["digits"] * 3
+    assert [row.experiment for row in rows[22:]] == ["tfd"] * 7 + ["faces48"] * 7 + ["digits"] * 7
+
+
+def test_what_learns_nothing_stands_below_under_its_own_protocol(synthetic: Write) -> None:
+    rows = rows_of(synthetic({"digits": (0,)}))
+    found = {row.source: row for row in rows if row.kind == "calibration"}
+    assert list(found) == [
+        "calibration: training images",
+        "calibration: 1,000 k-means centres",
+        "calibration: 10,000 k-means centres",
+        "calibration: Gaussian of the pixels",
+        "calibration: uniform noise",
+    ]
+    assert found["calibration: 1,000 k-means centres"].protocol == "gan2014_1000_centers"
+    assert found["calibration: uniform noise"].log_likelihood == -560.0
+    images = found["calibration: training images"]
+    # The row is the protocol's one draw; the other stands below.
+    assert (images.protocol, images.log_likelihood) == ("gan2014", 240.0)
+    assert images.seed_values == (240.0, 240.5)
+
+
+def test_the_grids_penalty_is_that_of_the_state(synthetic: Write) -> None:
+    rows = rows_of(synthetic({"mnist": (0, 1)}))
+    assert only(rows, "mnist", "last").grid_penalty == pytest.approx(3.25)
+
+
+def test_older_records_have_no_penalty(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0,)})
+    path = suite.record_path("digits", 0, "evaluate")
+    path.write_text(path.read_text().replace("grid_penalty", "something_else"))
+    assert only(rows_of(suite), "digits", "last").grid_penalty is None
+
+
+def test_scores_of_different_protocols_do_not_mix() -> None:
+    scores = [
+        Metric(name="log_likelihood", value=1.0, unit="nats", labels={"protocol": name})
+        for name in ("gan2014", "fine")
+    ]
+    assert one_protocol(scores[:1], "MNIST") == "gan2014"
+    message = "MNIST: scores of the protocols fine and gan2014 cannot be compared; evaluate all"
+    with pytest.raises(GanbenchError, match=message):
+        one_protocol(scores, "MNIST")

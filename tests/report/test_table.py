@@ -1,5 +1,6 @@
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -31,17 +32,21 @@ def test_a_complete_row() -> None:
             standard_error=1.96,
             error_over="test images",
             sigma=(0.1668, 0.2154),
+            protocol="gan2014",
+            grid_penalty=3.25,
         )
     )
     assert list(printed.values()) == [
         "E",
         "ours: last epoch",
+        "gan2014",
         "221.5 ± 2.0",
         "test images",
         "214.0 to 229.0",
         "3 / 0",
         "25",
         "0.167 to 0.215",
+        "3.2",
     ]
 
 
@@ -85,6 +90,15 @@ def test_the_papers_numbers_are_printed_as_they_were() -> None:
 def test_a_bandwidth_at_the_edge_is_flagged() -> None:
     printed = cells(row(log_likelihood=1.0, sigma=(1.0, 1.0), sigma_at_grid_edge=True))
     assert printed["Sigma"] == "1.000, at the grid's edge"
+
+
+def test_draws_and_notes_of_protocols_stand_below() -> None:
+    images = row(seed_values=(240.0, 240.5), protocol="gmmn2015", protocol_note="it leaks")
+    table = printed_table(
+        "title", [replace(images, kind="calibration", source="calibration: x")], []
+    )
+    assert "E, x, each draw (the first is the row): 240.0, 240.5." in table.notes
+    assert "gmmn2015: it leaks." in table.notes
 
 
 def test_notes_and_reasons_stand_below(built: Synthetic) -> None:

@@ -1,0 +1,34 @@
+"""The page of plain words that stands beside the numbers: docs/likelihood.md as HTML."""
+
+from html import escape
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+from ganbench.errors import GanbenchError
+from ganbench.provenance import atomic_path
+from ganbench.report.table import STYLE
+
+SOURCE = Path(__file__).parents[2] / "docs" / "likelihood.md"
+
+
+def write_page(out: Path, source: Path = SOURCE) -> None:
+    """Writes the page; the same words give the same bytes.
+
+    Args:
+        out: the HTML file.
+        source: Markdown whose first line is the heading.
+
+    Raises:
+        GanbenchError: the source tree's page is not there.
+    """
+    if not source.is_file():
+        raise GanbenchError(f"{source}: is missing; run in a checkout of the source")
+    text = source.read_text()
+    title = escape(text.partition("\n")[0].lstrip("# "))
+    body = MarkdownIt("commonmark").enable("table").render(text)
+    with atomic_path(out) as temporary:
+        temporary.write_text(
+            f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+        )
