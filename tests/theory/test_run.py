@@ -44,6 +44,9 @@ def test_identities_hold_and_were_not_compared_with_themselves(small_suite):
         sign = 1 if claim.labels["relation"] == "at most" else -1
         assert sign * claim.value <= sign * claim.labels["bound"], name
     assert claims["value_monte_carlo"].value > 0.5  # equal numbers would give 0
+    flattest = 0.05 / 2.05  # a / (a + b) where, by calculus, the peak is bent least
+    bend = -((flattest ** (1 / 3) + (1 - flattest) ** (1 / 3)) ** 3)
+    assert claims["pointwise_second_derivative"].value == pytest.approx(bend, rel=1e-3)
 
 
 def test_an_unknown_kind_and_a_bad_value_are_said_in_one_line(tmp_path):
