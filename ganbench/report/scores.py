@@ -20,7 +20,7 @@ from ganbench.report.table import NONE, PrintedTable, write_printed_table
 CONTROLS = {
     "held_out_images": "control: held-out training images",
     "blurred_images": "control: the same, blurred",
-    "training_images": "control: training images",
+    "training_images": "control: the first, as if trained on",
 }
 NOT_SCORED = "not scored yet; run `ganbench score`"
 SHOWN_BANDWIDTH = 1.0  # times the median distance; the csv has the others
@@ -189,6 +189,9 @@ def scores_figure(scored: Scored) -> Figure:
             axes.errorbar(shown.value, -place, xerr=_errors(shown), fmt="o", ms=3, color=colour)
         if best is not None:
             axes.axvline(best, linestyle="--", linewidth=0.7, color="0.6")
+        if name == "copied_share":
+            # Of a collapsed sampler nothing is known: its bar runs out of the panel.
+            axes.set_xlim(-0.5, 1.1)
         axes.set_title(MEASURES[name].title, loc="left")
         axes.set_yticks([-place for place in range(len(samplers))], list(samplers))
     return figure

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganbench.config import settings_digest
+from ganbench.data import sample_files
 from ganbench.data.datasets import LOADERS, Dataset, load, split_digests
 from ganbench.data.fetch import data_directory
 from ganbench.data.rows import Images
@@ -20,7 +21,6 @@ from ganbench.evaluation.measures import MEASURES, Estimate
 from ganbench.evaluation.yardstick import Yardstick
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, companion, provenance, read_record
-from ganbench.stages import sample_files
 from ganbench.stages.context import Job, impl_used, resolve_device
 
 Labels = dict[str, str | int | float]

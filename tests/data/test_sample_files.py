@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from ganbench.data import sample_files
 from ganbench.errors import GanbenchError
-from ganbench.stages import sample_files
 
 GREY, COLOUR = (1, 4, 5), (3, 4, 5)
 COUNT = 6
