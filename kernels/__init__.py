@@ -3,7 +3,7 @@
 from ganbench_kernels.affine_maxout.op import maxout, maxout_backward, maxout_forward
 from ganbench_kernels.dispatch import Impl, choices, set_default
 from ganbench_kernels.gan_loss.op import adversarial_loss, adversarial_loss_gradients
-from ganbench_kernels.inverted_dropout.op import dropout
+from ganbench_kernels.inverted_dropout.op import dropout, dropout_factors
 from ganbench_kernels.parzen.op import parzen_log_likelihood
 from ganbench_kernels.pooled_maxout.op import maxout_pool2d
 from ganbench_kernels.reference import Dropout
@@ -16,6 +16,7 @@ __all__ = [
     "adversarial_loss_gradients",
     "choices",
     "dropout",
+    "dropout_factors",
     "maxout",
     "maxout_backward",
     "maxout_forward",

@@ -11,6 +11,9 @@ run together. A lane below keep times the number of its values keeps its element
 Source: Salmon et al. (2011), Parallel random numbers: as easy as 1, 2, 3.
 """
 
+from collections.abc import Sequence
+from functools import cache
+
 import torch
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -43,46 +46,82 @@ def philox(
         key: two int64 tensors of 32-bit words that broadcast with the counter.
     """
     c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(ROUNDS):
+    rounds = torch.arange(ROUNDS, device=key[0].device)
+    keys = [
+        ((word.unsqueeze(-1) + step * rounds) & WORD).unbind(-1)
+        for word, step in zip(key, KEY_STEPS, strict=True)
+    ]
+    for k0, k1 in zip(*keys, strict=True):
         # A product's upper half passes 2**63 and comes back signed: cut after shifting. Lower
         # halves are only ever xored into something that is cut.
         low0, low1 = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
         c0 = ((low1 >> 32) ^ c1 ^ k0).bitwise_and_(WORD)
         c2 = ((low0 >> 32) ^ c3 ^ k1).bitwise_and_(WORD)
         c1, c3 = low1, low0
-        k0, k1 = (k0 + KEY_STEPS[0]) & WORD, (k1 + KEY_STEPS[1]) & WORD
     return c0, c1, c2, c3
+
+
+def dropout_masks(
+    shapes: Sequence[torch.Size],
+    keeps: Sequence[float],
+    seed: torch.Tensor,
+    offset: torch.Tensor,
+) -> list[torch.Tensor]:
+    """Returns masks of consecutive offsets, as booleans: which elements of each shape are kept.
+
+    Together they cost little more than the largest one alone.
+
+    Args:
+        shapes: of each mask; [S, ...] where `seed` is [S], any where it is 0-d.
+        keeps: keep probability of each mask, in (0, 1].
+        seed: int64 keys.
+        offset: int64, 0-d: of the first mask in the seed's sequence.
+    """
+    seeds = seed.reshape(-1, 1)
+    count = max(seeds.numel(), 1)
+    thresholds = [keep_lanes(keep) for keep in keeps]
+    lanes = [128 if 2 * threshold == LANES else 8 for threshold in thresholds]
+    sizes = [shape.numel() // count for shape in shapes]
+    blocks = [-(-size // lane) for size, lane in zip(sizes, lanes, strict=True)]
+    block, number = _places(tuple(blocks), seed.device)
+    offsets = offset + number
+    words = philox(
+        (block, torch.zeros_like(block[:, :1]), offsets & WORD, (offsets >> 32) & WORD),
+        (seeds & WORD, (seeds >> 32) & WORD),
+    )
+    # int32 keeps the low 32 bits; a little-endian int16 view then gives the lanes in order.
+    bits = torch.stack(torch.broadcast_tensors(*words), -1).to(torch.int32)
+    masks = []
+    for part, shape, size, threshold in zip(
+        bits.split(blocks, 1), shapes, sizes, thresholds, strict=True
+    ):
+        kept = _kept(part.contiguous(), threshold)
+        masks.append(kept.reshape(count, -1)[:, :size].reshape(shape).contiguous())
+    return masks
 
 
 def dropout_mask(
     shape: torch.Size, keep: float, seed: torch.Tensor, offset: torch.Tensor
 ) -> torch.Tensor:
-    """Returns which elements of a tensor of `shape` are kept, as booleans.
+    """Returns which elements of a tensor of `shape` are kept; arguments as `dropout_masks`."""
+    return dropout_masks([shape], [keep], seed, offset)[0]
 
-    Args:
-        shape: [S, ...] where `seed` is [S]; any shape where it is 0-d.
-        keep: keep probability, in (0, 1].
-        seed: int64 keys.
-        offset: int64, 0-d: which mask of the seed's sequence.
-    """
-    threshold = keep_lanes(keep)
-    seeds = seed.reshape(-1, 1)
-    size = shape.numel() // max(seeds.numel(), 1)
-    lanes = 128 if 2 * threshold == LANES else 8
-    block = torch.arange(-(-size // lanes), device=seed.device).reshape(1, -1)
-    offset = offset.reshape(1, 1)
-    words = philox(
-        (block, torch.zeros_like(offset), offset & WORD, (offset >> 32) & WORD),
-        (seeds & WORD, (seeds >> 32) & WORD),
-    )
-    # int32 keeps the low 32 bits; a little-endian int16 view then gives the lanes in order.
-    bits = torch.stack(torch.broadcast_tensors(*words), -1).to(torch.int32)
-    if lanes == 128:
+
+@cache
+def _places(blocks: tuple[int, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """The index of each block in its mask, and the number of its mask, [1, B] or [1, 1]."""
+    index = torch.cat([torch.arange(count) for count in blocks])
+    number = torch.arange(len(blocks))
+    if len(blocks) > 1:
+        number = number.repeat_interleave(torch.tensor(blocks))
+    return index.reshape(1, -1).to(device), number.reshape(1, -1).to(device)
+
+
+def _kept(bits: torch.Tensor, threshold: int) -> torch.Tensor:
+    """Which lanes of blocks [S, B, 4], int32, lie below the threshold, in order."""
+    if 2 * threshold == LANES:
         # Each byte is copied to the eight bytes of an int64, of which byte i keeps bit i.
         spread = bits.view(torch.uint8).to(torch.int64).mul_(BYTE_COPIES).bitwise_and_(BIT_OF_BYTE)
-        kept = spread.view(torch.uint8) == 0
-    else:
-        # Signed lanes in the order of unsigned ones.
-        kept = (bits.view(torch.int16) ^ -(LANES // 2)) < threshold - LANES // 2
-    return kept.reshape(seeds.numel(), -1)[:, :size].reshape(shape).contiguous()
+        return spread.view(torch.uint8) == 0
+    # Signed lanes in the order of unsigned ones.
+    return (bits.view(torch.int16) ^ -(LANES // 2)) < threshold - LANES // 2

@@ -22,6 +22,8 @@ from ganbench.config import Objective, Precision
 from ganbench.models import Discriminator, Generator, Linear, Maxout
 from ganbench.training.passes import ALL, Pass, Rates, Slot, make_pass
 
+# Elements of a piece of a weight matrix that fits a core's cache beside its momentum.
+CHUNK = 1 << 17
 Network = TypeVar("Network", Generator, Discriminator)
 
 
@@ -42,6 +44,16 @@ class Outcome:
     fake_logits: Float[Tensor, "s n"]
     discriminator_norm: Float[Tensor, " s"] | None = None
     generator_norm: Float[Tensor, " s"] | None = None
+
+
+class Chunk(NamedTuple):
+    """Rows of a parameter of S networks, and of what belongs to it; all are views."""
+
+    weights: Tensor
+    velocity: Tensor
+    gradient: Tensor | None  # where the update wants it
+    compute: Tensor
+    norms: Tensor | None  # of each row, where it is bounded
 
 
 class Player(Generic[Network]):
@@ -80,7 +92,11 @@ class Player(Generic[Network]):
                 parameter.data = value[s]
         self.bounds = self._bounds()
         self.passes = self._passes()
+        self.chunks = self._chunks()
+        for chunk in self.chunks:
+            _take_norms(chunk)
         self._bound()
+        self.refresh()
 
     def accelerate(self, rates: Rates, row_weight: Tensor | None = None) -> None:
         """Takes the last backward's gradients into momentum; see `Pass.accelerate`."""
@@ -101,19 +117,21 @@ class Player(Generic[Network]):
 
     def move(self, rates: Rates) -> None:
         """Moves the weights along the momentum and bounds the norms of incoming weights."""
-        if self.gradient is None:
-            self.weights.add_(self.velocity)
-            self._bound()
-        elif self.weights.is_cuda:
-            gradient = self._split(self.gradient.to(self.weights.dtype))
+        if self.weights.is_cuda:
+            assert self.gradient is not None
+            gradients = self._split(self.gradient.to(self.weights.dtype))
             ganbench_kernels.sgd_momentum_max_norm_(
-                self.values, self.velocities, gradient, *rates, self.bounds
+                self.values, self.velocities, gradients, *rates, self.bounds
             )
             self.refresh()
+            return
+        if self.gradient is None:
+            for chunk in self.chunks:
+                chunk.weights.add_(chunk.velocity)
+                _take_norms(chunk)
         else:
-            learning_rate, momentum = (torch.tensor(rate) for rate in rates)
-            _compiled_move()(self.weights, self.velocity, self.gradient, learning_rate, momentum)
-            self._bound()
+            _compiled_move()(self.chunks, *map(torch.tensor, rates))
+        self._bound()
 
     def _bounds(self) -> list[float | None]:
         """The bound of each parameter: dense weights have one."""
@@ -126,12 +144,14 @@ class Player(Generic[Network]):
         return [self.bound if id(parameter) in dense else None for parameter in parameters]
 
     def _bound(self) -> None:
-        for value, bound in zip(self.values, self.bounds, strict=True):
-            if bound is not None:
-                norm = torch.linalg.vector_norm(value, dim=-1, keepdim=True)
-                # A seldom event, and weights are large: looking first is cheaper, but on a GPU.
-                if value.is_cuda or bool((norm > bound).any()):
-                    value.mul_((bound / norm).clamp_(max=1))
+        """Scales down what is too long, by the chunks' norms."""
+        norms = [chunk.norms for chunk in self.chunks if chunk.norms is not None]
+        if self.bound is None or not bool((torch.cat(norms) > self.bound).any()):
+            return
+        for chunk in self.chunks:
+            if chunk.norms is not None:
+                factor = (self.bound / chunk.norms).clamp_(max=1)
+                chunk.weights.mul_(factor.unsqueeze(-1))
         self.refresh()
 
     def refresh(self) -> None:
@@ -143,11 +163,27 @@ class Player(Generic[Network]):
         parts = flat.split([shape.numel() for shape in self.shapes])
         return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
+    def _chunks(self) -> list[Chunk]:
+        """Pieces that stay in the cache between two visits; whole ones where one visit is all."""
+        chunks = []
+        parts = self.values, self.velocities, self._split(self.compute)
+        for *tensors, gradient, bound in zip(*parts, self._gradients(), self.bounds, strict=True):
+            rows = [tensor.flatten(0, -2) for tensor in tensors]
+            step = len(rows[0])
+            if gradient is None:
+                step = max(1, CHUNK // rows[0].shape[1])
+            for start in range(0, len(rows[0]), step):
+                weights, velocity, compute = (row[start : start + step] for row in rows)
+                norms = None if bound is None else weights.new_empty(len(weights))
+                whole = None if gradient is None else gradient.flatten(0, -2)
+                chunks.append(Chunk(weights, velocity, whole, compute, norms))
+        return chunks
+
+    def _gradients(self) -> Sequence[Tensor | None]:
+        return [None] * len(self.values) if self.gradient is None else self._split(self.gradient)
+
     def _passes(self) -> list[Pass]:
-        gradients = [None] * len(self.values)
-        if self.gradient is not None:
-            gradients = self._split(self.gradient)
-        slots = map(Slot, self._split(self.compute), self.velocities, gradients)
+        slots = map(Slot, self._split(self.compute), self.velocities, self._gradients())
         # Every layer has a weight and a bias, in this order.
         pairs = zip(*[iter(slots)] * 2, strict=True)
         layers = self.networks[0].layers
@@ -212,16 +248,9 @@ def _dropout_factors(
     player: Player[Discriminator], images: Tensor, masks: Masks
 ) -> list[Tensor | None]:
     """What each layer's input is multiplied by: 0 or 1 / keep; None where all is kept."""
-    factors: list[Tensor | None] = []
-    size = images.shape
-    for number, (one, keep) in enumerate(zip(player.passes, player.networks[0].keep, strict=True)):
-        offset = masks.offset + number
-        ones = one.buffers.take("ones", size, images)
-        factors.append(
-            None if keep == 1 else ganbench_kernels.dropout(ones.fill_(1), keep, masks.seed, offset)
-        )
-        size = (*size[:-1], one.layer.outputs)
-    return factors
+    widths = [images.shape[-1], *(one.layer.outputs for one in player.passes[:-1])]
+    shapes = [torch.Size((*images.shape[:-1], width)) for width in widths]
+    return ganbench_kernels.dropout_factors(shapes, player.networks[0].keep, *masks, images)
 
 
 def _logits(
@@ -250,10 +279,20 @@ def _sample_cotangent(
 
 @cache
 def _compiled_move():
-    """Momentum, weights and their bfloat16 copy in one pass over memory: eager takes four."""
+    """Momentum, weights, their bfloat16 copy and norms in one pass over memory; eager takes six."""
     return torch.compile(_move, dynamic=False, fullgraph=True)
 
 
-def _move(weights: Tensor, velocity: Tensor, gradient: Tensor, rate: Tensor, momentum: Tensor):
-    velocity.mul_(momentum).sub_(gradient.to(weights.dtype) * rate)
-    weights.add_(velocity)
+def _move(chunks: list[Chunk], rate: Tensor, momentum: Tensor) -> None:
+    for chunk in chunks:
+        assert chunk.gradient is not None
+        chunk.velocity.mul_(momentum).sub_(chunk.gradient.to(chunk.weights.dtype) * rate)
+        chunk.weights.add_(chunk.velocity)
+        chunk.compute.copy_(chunk.weights)
+        if chunk.norms is not None:
+            chunk.norms.copy_(torch.linalg.vector_norm(chunk.weights, dim=-1))
+
+
+def _take_norms(chunk: Chunk) -> None:
+    if chunk.norms is not None:
+        torch.linalg.vector_norm(chunk.weights, dim=-1, out=chunk.norms)

@@ -1,5 +1,6 @@
 """The public dropout; its backward is itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 from ganbench_kernels import reference
 from ganbench_kernels.checks import check_dropout, check_floating
 from ganbench_kernels.dispatch import Impl, choose
-from ganbench_kernels.philox import LANES, dropout_mask, keep_lanes
+from ganbench_kernels.philox import LANES, dropout_mask, dropout_masks, keep_lanes
 from ganbench_kernels.registration import FusedOp
 
 
@@ -32,6 +33,43 @@ def dropout(x: Tensor, keep: float, seed: Tensor, offset: Tensor, impl: Impl = "
     check_dropout("dropout", keep, seed, offset, x.shape[:1] if seed.dim() else ())
     chosen = choose("dropout", impl, x, x.numel())
     return x if keep_lanes(keep) == LANES else _fused(x, keep, seed, offset, chosen)[0]
+
+
+def dropout_factors(
+    shapes: Sequence[torch.Size],
+    keeps: Sequence[float],
+    seed: Tensor,
+    offset: Tensor,
+    like: Tensor,
+    impl: Impl = "auto",
+) -> list[Tensor | None]:
+    """Returns what the inputs of a network's layers are multiplied by: 0, or 1 / keep.
+
+    Layer i's are `dropout` of ones of its shape at `offset` + i; None where all is kept.
+
+    Args:
+        shapes: of each layer's input, [S, ...].
+        keeps: keep probability of each layer's input.
+        seed: int64 [S].
+        offset: int64, 0-d: of the first layer's mask.
+        like: gives dtype and device.
+        impl: as for `dropout`.
+
+    Raises:
+        ValueError: an argument does not fit, or `impl` cannot run here.
+    """
+    for shape, keep in zip(shapes, keeps, strict=True):
+        check_dropout("dropout", keep, seed, offset, shape[:1])
+    drawn = [i for i, keep in enumerate(keeps) if keep_lanes(keep) < LANES]
+    factors: list[Tensor | None] = [None] * len(keeps)
+    if choose("dropout", impl, like, sum(shapes[i].numel() for i in drawn)) == "triton":
+        for i in drawn:
+            factors[i] = _launch(like.new_ones(shapes[i]), keeps[i], seed, offset + i)
+    elif drawn:
+        masks = dropout_masks(shapes, keeps, seed, offset)
+        for i in drawn:
+            factors[i] = masks[i].view(torch.uint8).to(like.dtype).mul_(1 / keeps[i])
+    return factors
 
 
 def _forward(
