@@ -37,7 +37,7 @@ def test_a_second_run_gives_the_same_numbers_bit_for_bit(small_suite, tmp_path, 
 
 
 def test_identities_hold_and_were_not_compared_with_themselves(small_suite):
-    _, record = record_of(small_suite, "identities")
+    path, record = record_of(small_suite, "identities")
     claims = {metric.name: metric for metric in record.metrics if "bound" in metric.labels}
     assert {"theorem_1_1d", "theorem_1_2d", "minimum", "minimum_only_there"} <= claims.keys()
     for name, claim in claims.items():
@@ -47,6 +47,9 @@ def test_identities_hold_and_were_not_compared_with_themselves(small_suite):
     flattest = 0.05 / 2.05  # a / (a + b) where, by calculus, the peak is bent least
     bend = -((flattest ** (1 / 3) + (1 - flattest) ** (1 / 3)) ** 3)
     assert claims["pointwise_second_derivative"].value == pytest.approx(bend, rel=1e-3)
+    with np.load(companion(path, record, "theory.npz")) as arrays:
+        sides = arrays["shift_best_value"], arrays["shift_divergence_side"]
+    np.testing.assert_allclose(*sides, rtol=0, atol=1e-9)  # the bound of Theorem 1 on the line
 
 
 def test_an_unknown_kind_and_a_bad_value_are_said_in_one_line(tmp_path):
