@@ -35,19 +35,30 @@ def _addmm_flops(_: torch.Size, left: torch.Size, right: torch.Size, **_settings
     return 2 * left[0] * left[1] * right[1]
 
 
-def memory(call: Call) -> Memory:
-    """Returns what a call asks of the CPU's allocator."""
+def memory(call: Call, before: Call | None = None) -> Memory:
+    """Returns what a call asks of the CPU's allocator.
+
+    Args:
+        call: is counted.
+        before: runs first, by default the call itself: the allocator knows how large a block is
+            that it takes back only if it was watched when it gave it out.
+    """
+    _allocator_changes(before or call)
+    changes = _allocator_changes(call)
+    return Memory(sum(change for change in changes if change > 0), sum(changes))
+
+
+def _allocator_changes(call: Call) -> list[int]:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         call()
     # torch's type stubs know of no `nbytes`.
     profiler: Any = seen.profiler
     events: list[Any] = profiler.kineto_results.events()
-    changes = [
+    return [
         event.nbytes()
         for event in events
         if event.name() == "[memory]" and event.device_type() == DeviceType.CPU
     ]
-    return Memory(sum(change for change in changes if change > 0), sum(changes))
 
 
 def launches_and_waits(call: Call) -> tuple[int, int]:

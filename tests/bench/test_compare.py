@@ -108,6 +108,14 @@ def test_a_run_measures_the_tree_it_is_given(tmp_path: Path) -> None:
     shim = compare._shim(tmp_path / "tree", tmp_path / "base")
     found = compare.measure(shim, ["maxout"])
     assert str(found["maxout"]).startswith("AttributeError: module 'ganbench_kernels' has no")
-    errors.write_text("raise RuntimeError('broken tree')")
+
+
+def test_a_broken_run_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stderr = "Traceback ...\nRuntimeError: broken tree\n"
+    done = subprocess.CompletedProcess([], 1, "", stderr)
+    monkeypatch.setattr(compare.subprocess, "run", lambda *_, **__: done)
     with pytest.raises(GanbenchError, match=r"base: a run failed \(RuntimeError: broken tree\)"):
-        compare.measure(shim, [])
+        compare.measure(tmp_path / "base", [])
+    done.returncode, done.stdout = 0, '{"package": "/elsewhere/ganbench", "found": {}}'
+    with pytest.raises(GanbenchError, match=r"base: imported /elsewhere/ganbench; unset"):
+        compare.measure(tmp_path / "base", [])

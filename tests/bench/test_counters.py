@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ MNIST_BYTES = 20_000_000
 MANY = 500
 PEAK_BYTES = 1_000_000_000
 JOB = """
-import resource
+from pathlib import Path
 from ganbench.bench import updates
 from ganbench.evaluation import parzen
 from ganbench.seeding import generator
@@ -32,7 +33,9 @@ for _ in range(5):
     run.update([updates.batch(settings)])
 samples = run.sample(parzen.GAN2014.samples, generator(0, "sampling"))
 parzen.choose_bandwidth(run.validation, samples, parzen.GAN2014.sigmas)
-print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not getrusage, whose maximum a process takes over from the one that started it.
+status = Path("/proc/self/status").read_text()
+print(1024 * int(status.partition("VmHWM:")[2].split()[0]))
 """
 
 
@@ -77,8 +80,6 @@ def test_floor_is_the_update_without_logit_and_biases() -> None:
 def test_bytes_of_an_update_are_the_same_every_time() -> None:
     settings = updates.experiment("mnist")
     update = updates.our_update(settings, updates.images(settings))
-    for _ in range(2):
-        update()
     first, second = counters.memory(update), counters.memory(update)
     assert first == second
     assert first.kept == 0
@@ -87,16 +88,19 @@ def test_bytes_of_an_update_are_the_same_every_time() -> None:
 
 def test_many_updates_keep_no_memory() -> None:
     settings = updates.experiment("digits")
-    update = updates.our_update(settings, updates.images(settings))
-    update()
+    data = updates.images(settings)
+    update = updates.our_update(settings, data)
 
-    def many() -> None:
-        for _ in range(MANY):
+    def repeat(count: int) -> None:
+        for _ in range(count):
             update()
 
-    assert counters.memory(many).kept == 0
+    # The last update of an epoch works out gradient norms, for which it takes memory once.
+    epoch = len(data) // settings.training.batch_size
+    assert counters.memory(lambda: repeat(MANY), before=lambda: repeat(epoch)).kept == 0
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 def test_a_mnist_job_stays_below_a_gigabyte() -> None:
     done = subprocess.run(
         [sys.executable, "-c", JOB],
