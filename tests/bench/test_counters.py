@@ -1,5 +1,6 @@
 """Exact counts: FLOPs and bytes of one update, and no growth over many."""
 
+import math
 import os
 import subprocess
 import sys
@@ -10,11 +11,14 @@ import torch
 
 from ganbench.bench import counters, rivals, updates
 from ganbench.bench.floor import products
+from ganbench.training.cost import SIZES
 
 # FLOPs of the matrix products and convolutions of one update at the experiment's own batch size.
-# MNIST: the floor's 14 products, the logit's three (288,000) and D's bias gradients (960,400).
 FLOPS = {
     "mnist": 2_764_128_400,
+    "tfd": 72_249_440_400,
+    "cifar10_fc": 93_409_920_400,
+    "cifar10_conv": 169_104_015_872,
 }
 PLAIN_MNIST_FLOPS = 3_312_432_000
 # Counts are proportional to the batch, and the large networks take seconds at theirs.
@@ -69,12 +73,17 @@ def test_plain_loop_takes_more() -> None:
     assert flops == PLAIN_MNIST_FLOPS
 
 
-def test_floor_is_the_update_without_logit_and_biases() -> None:
-    floor = products(updates.experiment("mnist"), 784)
+@pytest.mark.parametrize("name", ["mnist", "tfd", "cifar10_fc"])
+def test_floor_is_the_update_without_logit_and_biases(name: str) -> None:
+    settings = updates.experiment(name)
+    floor = products(settings, math.prod(SIZES[settings.dataset][1]))
     assert floor is not None
     assert len(floor) == 14
-    rest = 3 * 2 * 200 * 240 + 2 * 200 * (1200 + 1200 + 1)
-    assert sum(product.flops for product in floor) + rest == FLOPS["mnist"]
+    rows = 2 * settings.training.batch_size
+    maxout = settings.discriminator.layers[0]
+    logit = 3 * 2 * rows * maxout.units
+    biases = 2 * rows * (2 * maxout.units * maxout.pieces + 1)
+    assert sum(product.flops for product in floor) + logit + biases == FLOPS[name]
 
 
 def test_bytes_of_an_update_are_the_same_every_time() -> None:
