@@ -53,60 +53,71 @@ def copied_share(to_train: Nearest, to_fresh: Nearest, n_train: int, n_fresh: in
     return Estimate("copied_share", value, sums.norm().item() / n / scale, n=n)
 
 
-def data_copying(
-    samples: Float[Tensor, "m d"], train: Float[Tensor, "t d"], fresh: Float[Tensor, "n d"]
-) -> list[Estimate]:
-    """Returns the data-copying statistic C_T and its effect size.
+class Cells:
+    """K-means cells of the training images, and the fresh images' distances within them."""
 
-    Within each k-means cell of the training images, U counts the pairs (sample, fresh image) in
-    which the sample is farther from its nearest training image; Z is U less its mean n m / 2 over
-    its deviation sqrt(n m (n + m + 1) / 12). C_T is the mean of Z over cells, weighted by the fresh
-    images in them, and grows with the number of samples. The effect size does not: it is the same
-    mean of U / (n m), the probability of superiority, 0.5 without copying, and its 95 % interval is
-    normal with DeLong's variance. Blurred samples lie near the training images too and lower both.
+    def __init__(self, train: Float[Tensor, "t d"], fresh: Float[Tensor, "n d"]) -> None:
+        """Divides pixel space.
 
-    Args:
-        samples: of the model; cells with fewer than `SMALLEST_CELL` of them are left out.
-        train: images that trained the model.
-        fresh: images that did not.
+        Args:
+            train: images that trained the models.
+            fresh: images that did not.
+        """
+        count = max(1, min(CELLS, len(fresh) // FRESH_PER_CELL))
+        self._kmeans = KMeans(count, random_state=0).fit(train[:CLUSTERED].cpu().numpy())
+        of_train, of_fresh = self._cell(train), self._cell(fresh)
+        self._train = [train[of_train == cell] for cell in range(count)]
+        self._fresh = [
+            nearest_two(fresh[of_fresh == cell], known).distance.cpu().numpy()
+            if len(known) > 1 and (of_fresh == cell).any()
+            else np.empty(0)
+            for cell, known in enumerate(self._train)
+        ]
 
-    Source: Meehan, Chaudhuri and Dasgupta, "A non-parametric test to detect data-copying in
-    generative models", AISTATS 2020, arXiv 2004.05675; variance: DeLong et al., Biometrics 44
-    (1988).
-    """
-    cells = list(_cells(samples, train, fresh))
-    weights = np.array([len(of_fresh) for _, of_fresh in cells], float)
-    weights /= weights.sum()
-    scores = [_mann_whitney(*distances) for distances in cells]
-    z, superiority, variance = (np.array(column) for column in zip(*scores, strict=True))
-    effect = float(weights @ superiority)
-    error = float(np.sqrt(weights**2 @ variance))
-    interval = (max(effect - NORMAL_95 * error, 0.0), min(effect + NORMAL_95 * error, 1.0))
-    count = sum(len(of_samples) for of_samples, _ in cells)
-    return [
-        Estimate("copying_z", float(weights @ z), n=count, labels={"cells": len(cells)}),
-        Estimate("copying_superiority", effect, error, interval, count, {"cells": len(cells)}),
-    ]
+    def _cell(self, rows: Tensor) -> Tensor:
+        return torch.from_numpy(self._kmeans.predict(rows.cpu().numpy())).to(rows.device)
 
+    def data_copying(self, samples: Float[Tensor, "m d"]) -> list[Estimate]:
+        """Returns the data-copying statistic C_T and its effect size.
 
-def _cells(
-    samples: Tensor, train: Tensor, fresh: Tensor
-) -> Iterator[tuple[Float64[np.ndarray, " _m"], Float64[np.ndarray, " _n"]]]:
-    """Distances of samples and of fresh images to the training images of their cell."""
-    count = max(1, min(CELLS, len(fresh) // FRESH_PER_CELL))
-    cells = KMeans(count, random_state=0).fit(train[:CLUSTERED].cpu().numpy())
-    of_samples, of_train, of_fresh = (
-        torch.from_numpy(cells.predict(rows.cpu().numpy())).to(rows.device)
-        for rows in (samples, train, fresh)
-    )
-    for cell in range(count):
-        made, known, new = (
-            rows[of == cell]
-            for rows, of in ((samples, of_samples), (train, of_train), (fresh, of_fresh))
-        )
-        if len(made) >= SMALLEST_CELL and len(new) and len(known) > 1:
-            to_known = [nearest_two(rows, known).distance.cpu().numpy() for rows in (made, new)]
-            yield to_known[0], to_known[1]
+        Within each cell, U counts the pairs (sample, fresh image) in which the sample is farther
+        from its nearest training image; Z is U less its mean n m / 2 over its deviation
+        sqrt(n m (n + m + 1) / 12). C_T is the mean of Z over cells, weighted by the fresh images in
+        them, and grows with the number of samples. The effect size does not: it is the same mean of
+        U / (n m), the probability of superiority, 0.5 without copying, and its 95 % interval is
+        normal with DeLong's variance. Blurred samples lie near the training images too and lower
+        both.
+
+        Args:
+            samples: of a model; cells with fewer than `SMALLEST_CELL` of them are left out.
+
+        Source: Meehan, Chaudhuri and Dasgupta, "A non-parametric test to detect data-copying in
+        generative models", AISTATS 2020, arXiv 2004.05675; variance: DeLong et al., Biometrics 44
+        (1988).
+        """
+        found = list(self._distances(samples))
+        weights = np.array([len(of_fresh) for _, of_fresh in found], float)
+        weights /= weights.sum()
+        scores = [_mann_whitney(*distances) for distances in found]
+        z, superiority, variance = (np.array(column) for column in zip(*scores, strict=True))
+        effect = float(weights @ superiority)
+        error = float(np.sqrt(weights**2 @ variance))
+        interval = (max(effect - NORMAL_95 * error, 0.0), min(effect + NORMAL_95 * error, 1.0))
+        n, labels = sum(len(of_samples) for of_samples, _ in found), {"cells": len(found)}
+        return [
+            Estimate("copying_z", float(weights @ z), n=n, labels={**labels}),
+            Estimate("copying_superiority", effect, error, interval, n, {**labels}),
+        ]
+
+    def _distances(
+        self, samples: Tensor
+    ) -> Iterator[tuple[Float64[np.ndarray, " _m"], Float64[np.ndarray, " _n"]]]:
+        """Distances of samples and of fresh images to the training images of their cell."""
+        cells = self._cell(samples)
+        for cell, (known, of_fresh) in enumerate(zip(self._train, self._fresh, strict=True)):
+            made = samples[cells == cell]
+            if len(made) >= SMALLEST_CELL and len(of_fresh):
+                yield nearest_two(made, known).distance.cpu().numpy(), of_fresh
 
 
 def _mann_whitney(

@@ -13,9 +13,7 @@ from ganbench.evaluation.measures import Estimate
 from ganbench.evaluation.parzen import log_likelihoods
 from ganbench.evaluation.two_sample import two_sample
 
-# Twice as many samples as fresh images are enough: the fresh ones limit what can be known.
-SAMPLES_PER_FRESH = 2
-FEWEST = 2000  # samples are looked at in any case
+FEWEST = 1000  # samples are looked at, however few the fresh images are
 
 
 class Yardstick:
@@ -38,10 +36,14 @@ class Yardstick:
         """
         self._train, self._fresh = train, fresh
         self._half_level, self.classifier = half_level, classifier
-        self._bins = Bins(train)
+        self._bins, self._cells = Bins(train), memorisation.Cells(train, fresh)
         self._fresh_to_train = nearest_two(fresh, train)
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
         self._known = train[order[: len(fresh)].to(train.device)]
+
+    def some(self, samples: Float[Tensor, "k d"]) -> Float[Tensor, "l d"]:
+        """Returns the first samples, as many as fresh images: these limit what can be known."""
+        return samples[: max(FEWEST, len(self._fresh))]
 
     def measure(self, samples: Float[Tensor, "k d"], sigma: float) -> list[Estimate]:
         """Returns every measure of `ganbench.evaluation.measures.MEASURES` that the data allow.
@@ -49,13 +51,13 @@ class Yardstick:
         Without a classifier, those of classes are left out.
 
         Args:
-            samples: of one sampler.
-            sigma: its Parzen bandwidth, pixel units.
+            samples: of one sampler; `some` of them are looked at.
+            sigma: their Parzen bandwidth, pixel units.
         """
+        few = self.some(samples)
         likelihoods = [
-            log_likelihoods(images, samples, [sigma])[0] for images in (self._known, self._fresh)
+            log_likelihoods(images, few, [sigma])[0] for images in (self._known, self._fresh)
         ]
-        few = samples[: max(FEWEST, SAMPLES_PER_FRESH * len(self._fresh))]
         share = collapse_share(few, self._train)
         return [
             *self._copying(few),
@@ -71,7 +73,7 @@ class Yardstick:
         to_train, to_fresh = nearest_two(samples, train), nearest_two(samples, fresh)
         return [
             memorisation.copied_share(to_train, to_fresh, len(train), len(fresh)),
-            *memorisation.data_copying(samples, train, fresh),
+            *self._cells.data_copying(samples),
             memorisation.nearest_ratio(to_train, self._fresh_to_train),
             memorisation.near_duplicates(to_train),
             memorisation.exact_duplicates(samples, train[to_train.index], self._half_level),

@@ -124,6 +124,7 @@ def score_suite(
         record = read_record(path)
         inputs[f"{path.parent.name}/{path.name}"] = file_sha256(path)
         if record.status == "ok":
+            _refuse_stale(job, record, seed, digests, path)
             file = companion(path, record, f"samples_{checkpoint}.npy")
             samples = torch.from_numpy(np.load(file, allow_pickle=False)).to(job.device)
             labels: Labels = {"source": "model", "checkpoint": checkpoint, "seed": seed}
@@ -131,6 +132,15 @@ def score_suite(
     for name, stick, samples in _controls(job, dataset, yardstick, to_rows):
         metrics += _measured(job, dataset, stick, samples, to_rows, {"source": name})
     return job.record(metrics=metrics, inputs=inputs, datasets=digests)
+
+
+def _refuse_stale(job: Job, record: Record, seed: int, digests: dict[str, str], path: Path) -> None:
+    same = record.config_digest == job.experiment.digest and record.seed == seed
+    if not same or record.datasets != digests:
+        raise GanbenchError(
+            f"{path}: was sampled with other settings, another seed or other data than {job.config}"
+            f", {seed} and the data now; run `ganbench sample` again"
+        )
 
 
 def _controls(
@@ -154,7 +164,7 @@ def _measured(
     protocol = parzen.PROTOCOLS[job.experiment.evaluation.protocol]
     folds = len(dataset.folds)
     validation = protocol.validation_images(to_rows(dataset.folds[0].validation), folds)
-    sigma = parzen.choose_bandwidth(validation, samples, protocol.grid(folds)).sigma
+    sigma = parzen.choose_bandwidth(validation, stick.some(samples), protocol.grid(folds)).sigma
     metrics = _metrics(stick.measure(samples, sigma), labels)
     print(f"{job.experiment.title}: {labels}: {len(metrics)} measures", flush=True)
     return metrics

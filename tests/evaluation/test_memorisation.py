@@ -61,7 +61,7 @@ def test_blur_lowers_distances_as_copying_does_but_not_the_copied_share() -> Non
     blurred, fresh, train = samplers.blurred(), samplers.heldout(), samplers.train()
     to_train, fresh_to_train = nearest_two(blurred, train), nearest_two(fresh, train)
     assert memorisation.nearest_ratio(to_train, fresh_to_train).value < 0.85
-    assert value(memorisation.data_copying(blurred, train, fresh), "copying_z") < -3
+    assert value(memorisation.Cells(train, fresh).data_copying(blurred), "copying_z") < -3
     found = copied(blurred)
     assert abs(found.value) < 2 * found.standard_error < 0.25
     assert memorisation.near_duplicates(to_train).value < 0.01
@@ -89,7 +89,7 @@ def test_data_copying_by_scipy_cell_by_cell(fresh_count: int) -> None:
         z.append((u - m * n / 2) / np.sqrt(m * n * (m + n + 1) / 12))
         superiority.append(u / (m * n))
         weights.append(n)
-    found = memorisation.data_copying(samples, train, fresh)
+    found = memorisation.Cells(train, fresh).data_copying(samples)
     assert value(found, "copying_z") == pytest.approx(np.average(z, weights=weights))
     by_hand = np.average(superiority, weights=weights)
     assert value(found, "copying_superiority") == pytest.approx(by_hand)

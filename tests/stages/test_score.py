@@ -242,6 +242,22 @@ def test_a_suite_is_scored_with_its_controls(sampled: Project) -> None:
     assert values["blurred_images", "copied_share"] < 0.8
 
 
+@pytest.mark.parametrize("change", ["config_digest", "seed", "datasets"])
+def test_samples_of_something_else_are_refused(sampled: Project, change: str) -> None:
+    path = sampled.folder / "seed_0" / "sample.json"
+    record = read_record(path)
+    other = {"config_digest": "other", "seed": 7, "datasets": {"train": "other"}}[change]
+    record.model_copy(update={change: other}).write(path)
+    job = replace(sampled.job("score", None), out=sampled.folder / "score.json")
+    with pytest.raises(GanbenchError) as error:
+        score_suite(job, [0], sampled.folder)
+    assert str(error.value) == (
+        f"{path}: was sampled with other settings, another seed or other data than {job.config}, "
+        "0 and the data now; run `ganbench sample` again"
+    )
+    assert not (sampled.folder / "score.json").exists()
+
+
 def test_missing_data_of_a_suite_are_recorded(
     sampled: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
