@@ -14,6 +14,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.filterwarnings("default"))
 
 
+def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
+    """Keeps what a number may depend on, and not the names of a machine and of a folder."""
+    for part, names in (("machine_info", ("node", "release")), ("commit_info", ("project",))):
+        for name in names:
+            output_json[part].pop(name, None)
+
+
 @pytest.fixture
 def run_contest(benchmark: Any) -> Callable[[Contest], None]:
     def run(contest: Contest) -> None:

@@ -84,7 +84,7 @@ def our_update(settings: Experiment, data: Images) -> Call:
 def rival_updates(settings: Experiment, data: Images) -> tuple[dict[str, Call], dict[str, str]]:
     """Returns the rivals' updates by name, and why others are missing.
 
-    `floor_<precision>` is no rival but the update's matrix products alone.
+    `floor` is no rival but the update's matrix products alone, in the experiment's precision.
     """
     rows, index = data.rows(), batch(settings)
     calls: dict[str, Call] = {
@@ -104,7 +104,7 @@ def rival_updates(settings: Experiment, data: Images) -> tuple[dict[str, Call], 
     if wanted is None:
         absent["floor"] = "convolutions have no floor here"
     else:
-        calls |= {f"floor_{name}": floor(wanted, dtype) for name, dtype in DTYPES.items()}
+        calls["floor"] = floor(wanted, DTYPES[settings.training.precision])
     return calls, absent
 
 

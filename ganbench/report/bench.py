@@ -120,15 +120,17 @@ def figure(frame: pd.DataFrame) -> Figure:
     groups = list(shown["group"].unique())
     for place, row in enumerate(shown.to_dict("records")):
         colour = PALETTE[groups.index(row["group"])]
-        hollow = str(row["against"]).startswith(FLOOR)
+        hollow = row["against"] == FLOOR
         axes.plot((row["low"], row["high"]), (place, place), color=colour, lw=1)
         axes.plot(row["ratio"], place, "o", ms=3.5, color=colour, mfc="w" if hollow else colour)
     axes.axvline(1, color="0.5", ls="--", lw=0.8)
+    names = ["group", "work", "precision", "against"]
     labels = [
-        f"{work}, {precision} : {against}"
-        for work, precision, against in shown[["work", "precision", "against"]].to_numpy()
+        f"{group}: {work}, {precision} / {against}"
+        for group, work, precision, against in shown[names].to_numpy()
     ]
     axes.set_yticks(np.arange(len(shown)), labels, fontsize=5)
     axes.set(xscale="log", xlabel="times as long as ours (right: ours is faster)")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()
     return drawn

@@ -13,7 +13,7 @@ RIVAL = {"ms": 40.0, "ratio": 1.6, "low": 1.5, "high": 1.75}
 INFO = {
     "group": "training update", "work": "mnist", "precision": "float32", "ours_ms": 25.0,
     "calls_per_s": 40.0, "images_per_s": 4000.0, "rounds": 15,
-    "rivals": {"plain": RIVAL, "floor_float32": RIVAL | {"ratio": 0.8, "low": 0.7, "high": 0.9}},
+    "rivals": {"plain": RIVAL, "floor": RIVAL | {"ratio": 0.8, "low": 0.7, "high": 0.9}},
     "absent": {"jax": "JAX is not installed"}, "device": "a processor", "threads": 1,
     "commit": "0123456789abcdef", "dirty": False,
     "versions": {"python": "3.11", "torch": "2", "triton": "3", "numpy": "2", "jax": "none"},
@@ -30,7 +30,7 @@ def benchmarks(tmp_path: Path) -> Path:
 
 def test_every_row_has_its_numbers_and_its_machine(benchmarks: Path) -> None:
     frame = bench.rows(benchmarks)
-    assert list(frame["against"]) == ["plain", "floor_float32", "jax"] * 2
+    assert list(frame["against"]) == ["plain", "floor", "jax"] * 2
     assert list(frame["ratio"][:2]) == [1.6, 0.8]
     assert set(frame["device"]) == {"a processor"}
     assert set(frame["commit"]) == {"0123456789abcdef"}
