@@ -115,17 +115,15 @@ def score_suite(
     def to_rows(raw: np.ndarray) -> Tensor:
         return job.images(dataset, raw).rows()
 
+    paths = {seed: job.out.parent / f"seed_{seed}" / "sample.json" for seed in seeds}
+    records = {seed: _sampled(job, path, seed, digests) for seed, path in paths.items()}
+    inputs = {f"{path.parent.name}/{path.name}": file_sha256(path) for path in paths.values()}
     yardstick = _yardstick(dataset, dataset.train, to_rows)
     metrics: list[Metric] = []
-    inputs: dict[str, str] = {}
     checkpoint = job.experiment.evaluation.checkpoints[0]
-    for seed in seeds:
-        path = job.out.parent / f"seed_{seed}" / "sample.json"
-        record = read_record(path)
-        inputs[f"{path.parent.name}/{path.name}"] = file_sha256(path)
+    for seed, record in records.items():
         if record.status == "ok":
-            _refuse_stale(job, record, seed, digests, path)
-            file = companion(path, record, f"samples_{checkpoint}.npy")
+            file = companion(paths[seed], record, f"samples_{checkpoint}.npy")
             samples = torch.from_numpy(np.load(file, allow_pickle=False)).to(job.device)
             labels: Labels = {"source": "model", "checkpoint": checkpoint, "seed": seed}
             metrics += _measured(job, dataset, yardstick, samples, to_rows, labels)
@@ -134,13 +132,15 @@ def score_suite(
     return job.record(metrics=metrics, inputs=inputs, datasets=digests)
 
 
-def _refuse_stale(job: Job, record: Record, seed: int, digests: dict[str, str], path: Path) -> None:
+def _sampled(job: Job, path: Path, seed: int, digests: dict[str, str]) -> Record:
+    record = read_record(path)
     same = record.config_digest == job.experiment.digest and record.seed == seed
-    if not same or record.datasets != digests:
+    if not same or (record.status == "ok" and record.datasets != digests):
         raise GanbenchError(
             f"{path}: was sampled with other settings, another seed or other data than {job.config}"
             f", {seed} and the data now; run `ganbench sample` again"
         )
+    return record
 
 
 def _controls(
