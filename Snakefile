@@ -1,7 +1,7 @@
 # One rule per verb of the command line; `rule all` is every table, figure, the report and the paper.
 #   snakemake --cores all                                             the paper (configs/suites/paper.yaml)
 #   snakemake --cores all --config suite=configs/suites/demo.yaml     another suite
-# Also settable: device=cpu|cuda, data_dir=FOLDER.
+# Also settable: device=cpu|cuda, data_dir=FOLDER, seeds_per_job=N (1 on a CPU, all on a GPU).
 import sys
 from glob import glob
 from pathlib import Path
@@ -34,6 +34,7 @@ SHOWN = report_outputs.shown(SUITE_FILE) | theory_outputs.shown(SUITE_FILE)
 DATA_DIR = data_directory(config.get("data_dir"))
 DEVICE = config.get("device", "cuda" if has_gpu() else "cpu")
 GPU = {"gpu": 1} if DEVICE == "cuda" else {}
+SEEDS_PER_JOB = int(config.get("seeds_per_job", 1000 if DEVICE == "cuda" else 1))
 shell.prefix(
     f"set -euo pipefail; export PATH={quote(str(Path(sys.executable).parent))}:$PATH "
     f"GANBENCH_DATA={quote(str(DATA_DIR))} GANBENCH_DEVICE={DEVICE} GANBENCH_SUITE={SUITE}; "
@@ -62,6 +63,10 @@ def every(record):
         for name in EXPERIMENTS
         for seed in seeds(name)
     ]
+
+
+def batched(items, size):
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def reported(name):
@@ -109,30 +114,38 @@ rule fetch:
         "ganbench fetch --config {params.config} --out {output} --in-workflow > {log} 2>&1"
 
 
-rule train:
-    input:
-        data_record,
-    output:
-        f"{RESULTS}/{{experiment}}/seed_{{seed}}/train.json",
-    log:
-        f"{RESULTS}/logs/train_{{experiment}}_{{seed}}.log",
-    conda:
-        "environment.yaml"
-    resources:
-        **GPU,
-        mem_mb=6000,
-        runtime=2880,
-    params:
-        code=code_digest("train"),
-        settings=lambda wildcards: settings(wildcards).training_digest,
-        config=config_file,
-    shell:
-        "ganbench train --config {params.config} --seeds {wildcards.seed} --out {output} --in-workflow > {log} 2>&1"
+# One rule a job, because a job has as many records as seeds.
+for experiment, (config_path, experiment_settings, numbers) in EXPERIMENTS.items():
+    for group in batched(numbers, SEEDS_PER_JOB):
+
+        rule:
+            name:
+                f"train_{experiment}_{'_'.join(map(str, group))}"
+            input:
+                f"{RESULTS}/data/{experiment_settings.dataset}.json",
+            output:
+                [f"{RESULTS}/{experiment}/seed_{seed}/train.json" for seed in group],
+            log:
+                f"{RESULTS}/logs/train_{experiment}_{'_'.join(map(str, group))}.log",
+            conda:
+                "environment.yaml"
+            resources:
+                **GPU,
+                mem_mb=6000,
+                runtime=2880,
+            params:
+                code=code_digest("train"),
+                settings=experiment_settings.training_digest,
+                config=config_path,
+                seeds=",".join(map(str, group)),
+                folder=f"{RESULTS}/{experiment}",
+            shell:
+                "ganbench train --config {params.config} --seeds {params.seeds} --out '{params.folder}/seed_{{seed}}/train.json' --in-workflow > {log} 2>&1"
 
 
 rule sample:
     input:
-        rules.train.output,
+        f"{RESULTS}/{{experiment}}/seed_{{seed}}/train.json",
     output:
         f"{RESULTS}/{{experiment}}/seed_{{seed}}/sample.json",
     log:

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -64,8 +66,8 @@ class Workspace:
         experiment.write_text(TINY.replace("EPOCHS", str(epochs)))
         (self.folder / "configs/suites/tiny.yaml").write_text(SUITE.replace("SEEDS", seeds))
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [SNAKEMAKE, *arguments, "--cores", "2", "--config"]
+    def start(self, *arguments: str, settings: Sequence[str] = ()) -> subprocess.Popen[str]:
+        command = [SNAKEMAKE, *arguments, "--cores", "2", "--config", *settings]
         return subprocess.Popen(
             [*command, "suite=configs/suites/tiny.yaml"],
             cwd=self.folder,
@@ -76,17 +78,22 @@ class Workspace:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str) -> str:
-        process = self.start(*arguments)
+    def run(self, *arguments: str, settings: Sequence[str] = ()) -> str:
+        process = self.start(*arguments, settings=settings)
         output, _ = process.communicate(timeout=10 * PATIENCE_S)
         assert process.returncode == 0, output
         return output
 
-    def planned(self) -> dict[str, int]:
-        """Returns how many jobs of each rule a run would start now."""
-        table = re.search(r"job +count\n[- ]+\n(.*?)\n\n", self.run("-n"), re.DOTALL)
+    def planned(self, *settings: str) -> dict[str, int]:
+        """Returns how many jobs of each rule a run would start now; all of training are one."""
+        table = re.search(
+            r"job +count\n[- ]+\n(.*?)\n\n", self.run("-n", settings=settings), re.DOTALL
+        )
         lines = table[1].splitlines() if table else []
-        return {name: int(count) for name, count in (line.split() for line in lines)}
+        counts: Counter[str] = Counter()
+        for name, count in (line.split() for line in lines):
+            counts[re.sub("^train_.*", "train", name)] += int(count)
+        return dict(counts)
 
     def read(self, path: str) -> dict:
         return json.loads((self.folder / "results/tiny" / path).read_text())
@@ -150,6 +157,13 @@ def test_a_new_seed_runs_alone(finished: Workspace) -> None:
     planned = finished.planned()
     finished.write(epochs=2, seeds="0")
     assert planned == expected | {"total": 7}
+
+
+def test_seeds_can_share_a_job(finished: Workspace) -> None:
+    finished.write(epochs=2, seeds="0, 1, 2, 3")
+    together, alone = (finished.planned(f"seeds_per_job={n}") for n in (3, 1))
+    finished.write(epochs=2, seeds="0")
+    assert (together["train"], alone["train"]) == (2, 3)
 
 
 def test_a_comment_or_docstring_runs_nothing(finished: Workspace, edit) -> None:
