@@ -111,7 +111,7 @@ def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
 
 def figure(frame: pd.DataFrame) -> Figure:
     """Returns every ratio with its interval; floors are hollow, because nothing passes them."""
-    shown = frame[frame["missing"] == ""].reset_index(drop=True)
+    shown = frame.query("missing == ''").reset_index(drop=True)
     height = max(LEAST_HEIGHT, 1 + ROW_HEIGHT * len(shown))
     first = shown.iloc[0]
     footer = f"{first['device']}, one thread, torch {first['torch']}, commit {first['commit'][:12]}"
