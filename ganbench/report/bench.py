@@ -130,7 +130,7 @@ def figure(frame: pd.DataFrame) -> Figure:
         for group, work, precision, against in shown[names].to_numpy()
     ]
     axes.set_yticks(np.arange(len(shown)), labels, fontsize=5)
-    axes.set(xscale="log", xlabel="times as long as ours (right: ours is faster)")
+    axes.set(xscale="log", xlabel="their time / ours")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()
     return drawn
