@@ -181,6 +181,10 @@ class Training(Frozen):
     def _steps_fit_the_update(self) -> Self:
         if self.update == "simultaneous" and self.discriminator_steps != 1:
             raise ValueError("'discriminator_steps' other than 1 needs update: alternating")
+        if self.update == "alternating" and self.precision != "float32":
+            raise ValueError(
+                f"'precision' {self.precision} needs update: simultaneous; use float32"
+            )
         if self.phases[0].generator_front:
             raise ValueError("the first phase has no generator to put 'generator_front' before")
         return self

@@ -113,7 +113,7 @@ class Job:
                 self.device,
                 torch.get_num_threads(),
                 impl_used(),
-                "float32",
+                self.experiment.training.precision if self.stage == "train" else "float32",
                 earlier_s,
             ),
         )

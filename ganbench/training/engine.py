@@ -130,7 +130,7 @@ class Player(Generic[Network]):
                 chunk.weights.add_(chunk.velocity)
                 _take_norms(chunk)
         else:
-            _compiled_move()(self.chunks, *map(torch.tensor, rates))
+            _compiled_move()(self.chunks, *map(torch.as_tensor, rates))
         self._bound()
 
     def _bounds(self) -> list[float | None]:

@@ -6,6 +6,8 @@ not depend on which others share its process.
 """
 
 import math
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,11 +17,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganbench import seeding
-from ganbench.config import Experiment, Phase
+from ganbench.config import Experiment, Phase, Precision
 from ganbench.data.rows import Images
+from ganbench.errors import ConfigError
 from ganbench.evaluation import diversity, parzen
 from ganbench.training import alternating, engine, networks, schedules
 from ganbench.training.passes import Rates
+from ganbench.training.replay import Replay, Tape
 
 # What is summed over an epoch's updates, in this order.
 SUMS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
@@ -73,6 +77,7 @@ class Run:
     ) -> None:
         self.experiment, self.settings, self.seeds = experiment, experiment.training, tuple(seeds)
         self.train, self.device = train, torch.device(device)
+        _require_device(self.settings.precision, self.device)
         self.protocol = parzen.PROTOCOLS[experiment.evaluation.protocol]
         self.validation = self.protocol.validation_images(validation, folds)
         keys = [seeding.stream_seed(seed, "dropout") for seed in seeds]
@@ -93,6 +98,13 @@ class Run:
     def alive(self) -> list[int]:
         """Places of the seeds that have not diverged."""
         return [s for s, course in enumerate(self.courses) if course.failure is None]
+
+    @property
+    def replays(self) -> bool:
+        """Whether epochs run without the CPU, as they do on a GPU; the state is then put down
+        between epochs only."""
+        simultaneous = self.settings.update == "simultaneous"
+        return simultaneous and self.device.type == "cuda" and self.batches > 1
 
     @property
     def batches(self) -> int:
@@ -119,6 +131,8 @@ class Run:
             ]
         orders = self._orders()
         outcome = None
+        if self.replays and counters.batch == 0:
+            outcome = self._replay(orders)
         while counters.batch < self.batches:
             outcome = self.update(orders[counters.batch])
             if counters.batch < self.batches:
@@ -195,6 +209,46 @@ class Run:
         self.generator = engine.Player(generators, *common)
         self.discriminator = engine.Player(discriminators, *common)
         self.best = [{} for _ in self.seeds]
+        self.recorded: Replay | None = None
+
+    def _replay(self, orders: list[list[Tensor]]) -> engine.Outcome:
+        """Makes all updates of an epoch: the last, which may be shorter and has norms, as ever."""
+        counters, count = self.counters, self.batches - 1
+        tape = self._tape(orders)
+        if self.recorded is None:
+            masks = alternating.masks_per_update(self.discriminator.networks[0])
+            players = self.generator, self.discriminator
+            self.recorded = Replay(
+                *players, self.train, self.mask_seeds, self.settings, masks, self._add, tape
+            )
+        else:
+            self.recorded.tape.write(tape)
+        self.recorded.run(count)
+        counters.batch += count
+        counters.phase_updates += count
+        counters.updates += count
+        return self.update(orders[-1], tape.noise[:, -1, : len(orders[-1][0])])
+
+    def _tape(self, orders: list[list[Tensor]]) -> Tape:
+        """The order of all minibatches but the last, and noise, drawn on the device, for all."""
+        counters, settings, device = self.counters, self.settings, self.device
+        size = self.batches * settings.batch_size
+        noise = []
+        for seed in self.seeds:
+            key = seeding.stream_seed(seed, "noise", counters.epoch + 1)
+            stream = torch.Generator(device).manual_seed(key)
+            noise.append(draw_noise(self.experiment, size, stream))
+        offset = counters.updates * alternating.masks_per_update(self.discriminator.networks[0])
+        rate = schedules.learning_rate(settings, counters.phase_updates)
+        momentum = schedules.momentum(settings, counters.phase_epoch + 1)
+        return Tape(
+            torch.stack([torch.stack(batch) for batch in orders[:-1]], 1).to(device),
+            torch.stack(noise).unflatten(1, (self.batches, -1)),
+            torch.zeros(1, dtype=torch.int64, device=device),
+            torch.tensor(offset, device=device),
+            torch.tensor(rate, dtype=torch.float64, device=device),
+            torch.tensor(momentum, device=device),
+        )
 
     def _orders(self) -> list[list[Tensor]]:
         """The images of each minibatch of the current epoch, for each seed."""
@@ -205,11 +259,12 @@ class Run:
             orders.append(order.split(self.settings.batch_size))
         return [list(batch) for batch in zip(*orders, strict=True)]
 
-    def update(self, index: Sequence[Tensor]) -> engine.Outcome:
+    def update(self, index: Sequence[Tensor], noise: Tensor | None = None) -> engine.Outcome:
         """Makes the next update of the current epoch.
 
         Args:
             index: for each seed, which training images its minibatch has.
+            noise: z of as many fakes; drawn if absent.
         """
         counters, settings = self.counters, self.settings
         raw_device = self.train.raw.device
@@ -224,7 +279,8 @@ class Run:
         counters.batch += 1
         if settings.update == "simultaneous":
             last = counters.batch == self.batches
-            noise = self._draw_noise(real.shape[1])
+            if noise is None:
+                noise = self._draw_noise(real.shape[1])
             outcome = engine.update(*common, noise, masks, settings.objective, rates, last)
         else:
             turn = (counters.phase_updates + 1) % settings.discriminator_steps == 0
@@ -333,13 +389,33 @@ class Run:
             self._start_phase(counters.phase)
 
 
+def _require_device(precision: Precision, device: torch.device) -> None:
+    """Refuses what the device cannot compute, and lets a GPU round as it was told.
+
+    Raises:
+        ConfigError: tf32 without a GPU, or bfloat16 on a CPU without a C++ compiler.
+    """
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    elif precision == "tf32":
+        raise ConfigError(
+            "training: precision: got tf32, which only a GPU computes; use float32 or bfloat16"
+        )
+    elif precision == "bfloat16" and not shutil.which(os.environ.get("CXX", "g++")):
+        raise ConfigError(
+            "training: precision: got bfloat16, whose update torch.compile builds on a CPU with "
+            "g++, which is not installed; install g++ or use float32"
+        )
+
+
 def draw_noise(experiment: Experiment, count: int, stream: torch.Generator) -> Float[Tensor, "n z"]:
-    """Returns noise of mean 0 and variance 1 in every dimension, on the CPU."""
+    """Returns noise of mean 0 and variance 1 in every dimension, where the stream is."""
     size = (count, experiment.generator.noise_dim)
     if experiment.generator.noise == "normal":
-        return torch.randn(size, generator=stream)
+        return torch.randn(size, generator=stream, device=stream.device)
     bound = math.sqrt(3)
-    return torch.empty(size).uniform_(-bound, bound, generator=stream)
+    return torch.empty(size, device=stream.device).uniform_(-bound, bound, generator=stream)
 
 
 @torch.no_grad()

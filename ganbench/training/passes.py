@@ -38,10 +38,10 @@ class Slot:
 
 
 class Rates(NamedTuple):
-    """Step sizes of one update."""
+    """Step sizes of one update: numbers, or 0-d tensors where a recorded graph reads them."""
 
-    learning_rate: float
-    momentum: float
+    learning_rate: float | Tensor
+    momentum: float | Tensor
 
 
 class Buffers:
@@ -130,10 +130,11 @@ class Dense(Pass):
         """As `Pass.accelerate`, without a gradient in memory."""
         delta, x, bias = self._weighted(row_weight)
         _accelerate(self.bias.velocity, bias, rates)
+        momentum, learning_rate = float(rates.momentum), float(rates.learning_rate)
         for velocity, left, right in zip(
             self.weight.velocity.flatten(1, -2), delta, x, strict=True
         ):
-            velocity.addmm_(left.T, right, beta=rates.momentum, alpha=-rates.learning_rate)
+            velocity.addmm_(left.T, right, beta=momentum, alpha=-learning_rate)
 
     def _weighted(self, row_weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """The factors of the weight's gradient, and the bias's gradient."""
@@ -299,7 +300,7 @@ def _product_(out: Tensor, left: Tensor, right: Tensor) -> None:
 
 
 def _accelerate(velocity: Tensor, gradient: Tensor, rates: Rates) -> None:
-    velocity.mul_(rates.momentum).sub_(gradient, alpha=rates.learning_rate)
+    velocity.mul_(rates.momentum).sub_(gradient * rates.learning_rate)
 
 
 def _kept(slot: Slot, gradient: Tensor) -> Tensor:

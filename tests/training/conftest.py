@@ -64,8 +64,11 @@ def new_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", replace(parzen.GAN2014, samples=32))
     validation = torch.rand(7, 16, generator=torch.Generator().manual_seed(4))
 
-    def start(*seeds: int, **training: Any) -> Run:
-        return Run(experiment(**training), seeds or (0,), images(), validation, 1)
+    def start(*seeds: int, device: str = "cpu", count: int = 13, **training: Any) -> Run:
+        train = images(count)
+        train = replace(train, raw=train.raw.to(device))
+        rows = validation.to(device)
+        return Run(experiment(**training), seeds or (0,), train, rows, 1, device)
 
     return start
 

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from ganbench import seeding
+from ganbench.errors import ConfigError
 from ganbench.evaluation import diversity, parzen
 from ganbench.training import alternating, engine, loop, schedules
 from ganbench.training.loop import SUMS, Run, draw_noise, draw_samples
+from ganbench.training.replay import Replay
 
 from .conftest import FRONT, experiment, images
 
@@ -436,6 +438,38 @@ def test_a_run_ends_when_no_seed_is_left(new_run: NewRun) -> None:
     assert (run.counters.epoch, run.alive) == (1, [])
 
 
+@pytest.mark.parametrize("settings", [{}, {"learning_rate_decay": 1.3, "max_column_norm": 0.6}])
+def test_an_epoch_from_a_tape_is_the_epoch(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    """What a GPU's graph replays, here one call after the other; two phases of two epochs."""
+    expected = finish(new_run(0, 1, **settings))
+    monkeypatch.setattr(Run, "replays", True)
+    found = finish(new_run(0, 1, **settings))
+    assert found.recorded is not None
+    for s in (0, 1):
+        (tensors, state), (other, same) = copied(found, s), copied(expected, s)
+        assert state["counters"] == same["counters"]
+        for name in tensors.keys() - {"noise"}:
+            # The learning rate passes through float32 on the tape.
+            torch.testing.assert_close(tensors[name], other[name], rtol=1e-4, atol=1e-6)
+        for one, two in zip(found.courses[s].history, expected.courses[s].history, strict=True):
+            assert one == pytest.approx(two, rel=1e-4)
+
+
+def test_tf32_needs_a_gpu(new_run: NewRun) -> None:
+    with pytest.raises(
+        ConfigError, match=r"precision: got tf32, which only a GPU computes; use float32 or bfloa"
+    ):
+        new_run(precision="tf32")
+
+
+def test_bfloat16_needs_a_compiler(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no_such_compiler")
+    with pytest.raises(ConfigError, match=r"with g\+\+, which is not installed; install g\+\+ or "):
+        new_run(precision="bfloat16")
+
+
 def test_uniform_noise_has_unit_variance_and_the_papers_range() -> None:
     noise = draw_noise(experiment(), 20_000, seeding.generator(0, "noise"))
     assert noise.shape == (20_000, 3)
@@ -468,3 +502,21 @@ def test_samples_do_not_depend_on_their_batches(
     assert whole.shape == (10, 16)
     assert not whole.requires_grad
     torch.testing.assert_close(parts, whole, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_a_recorded_graph_is_the_updates_one_by_one(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU: 40 images make epochs long enough to replay; one seed's state after four epochs."""
+    states = []
+    for recorded in (True, False):
+        if not recorded:
+            monkeypatch.setattr(
+                Replay, "run", lambda self, count: [self.update() for _ in range(count)]
+            )
+        run = new_run(0, 1, device="cuda", count=42)
+        states.append(copied(finish(run), 1))
+    for name, value in states[0][0].items():
+        torch.testing.assert_close(value, states[1][0][name], rtol=1e-3, atol=1e-5)
+    assert states[0][1]["counters"] == states[1][1]["counters"]
