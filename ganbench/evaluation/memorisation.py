@@ -86,7 +86,7 @@ class Cells:
         them, and grows with the number of samples. The effect size does not: it is the same mean of
         U / (n m), the probability of superiority, 0.5 without copying, and its 95 % interval is
         normal with DeLong's variance. Blurred samples lie near the training images too and lower
-        both.
+        both. Where no cell has samples and fresh images (a collapsed sampler) there is neither.
 
         Args:
             samples: of a model; cells with fewer than `SMALLEST_CELL` of them are left out.
@@ -96,6 +96,8 @@ class Cells:
         (1988).
         """
         found = list(self._distances(samples))
+        if not found:
+            return []
         weights = np.array([len(of_fresh) for _, of_fresh in found], float)
         weights /= weights.sum()
         scores = [_mann_whitney(*distances) for distances in found]

@@ -96,6 +96,13 @@ def test_data_copying_by_scipy_cell_by_cell(fresh_count: int) -> None:
     assert found[0].labels["cells"] == len(weights)
 
 
+def test_samples_far_from_every_fresh_image_have_no_statistic() -> None:
+    train = torch.cat([samplers.train(), 5 + samplers.train()])
+    cells = memorisation.Cells(train, samplers.heldout())
+    assert cells.data_copying(5 + samplers.good()) == []
+    assert len(cells.data_copying(samplers.good())) == 2
+
+
 def test_the_interval_is_that_of_bootstrapped_distances() -> None:
     stream = np.random.default_rng(0)
     a, b = stream.normal(0.3, 1, 150), stream.normal(0, 1, 120)
