@@ -505,6 +505,7 @@ def test_samples_do_not_depend_on_their_batches(
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_a_recorded_graph_is_the_updates_one_by_one(
     new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
