@@ -13,7 +13,7 @@ def test_the_page_is_html_with_its_tables(tmp_path: Path) -> None:
     write_page(tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
     assert "<title>What the likelihoods may and may not be used for</title>" in text
-    assert text.count("<table>") == 2
+    assert text.count("<table>") == 3
     assert "<code>gan2014</code>" in text
 
 
