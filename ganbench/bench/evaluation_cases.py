@@ -15,7 +15,7 @@ from ganbench.bench.contest import Contest
 from ganbench.bench.kernel_cases import MNIST_PIXELS, parzen_shared_distances
 from ganbench.evaluation import parzen
 from ganbench.training.cost import SIZES
-from ganbench.training.loop import draw_samples
+from ganbench.training.sampling import draw_samples
 
 # Small, because the released script looks at every pixel of every pair at every bandwidth.
 POINTS, CENTERS = 10, 2_000

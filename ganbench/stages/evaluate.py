@@ -16,7 +16,7 @@ from ganbench.records import Metric, Record, companion, read_record
 from ganbench.stages.context import Job
 from ganbench.stages.likelihood import CURVE, Likelihood, curve_parts
 from ganbench.stages.sample import load_generator
-from ganbench.training.loop import draw_samples
+from ganbench.training.sampling import draw_samples
 
 
 def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:

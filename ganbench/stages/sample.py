@@ -19,7 +19,7 @@ from ganbench.provenance import atomic_path, file_sha256
 from ganbench.records import Record, companion, effective_digest, read_record
 from ganbench.stages.context import Job
 from ganbench.training import networks
-from ganbench.training.loop import draw_noise, draw_samples
+from ganbench.training.sampling import draw_noise, draw_samples
 
 # Figure 2 shows 4 rows of 5 samples; the sixth column is the neighbour of the fifth.
 ROWS, COLUMNS = 4, 5

@@ -9,8 +9,9 @@ from torch import Tensor
 import ganbench_kernels
 from ganbench.config import Objective
 from ganbench.models import Discriminator, Generator
-from ganbench.training.engine import Masks, Outcome, Player
+from ganbench.training.engine import Masks, Outcome
 from ganbench.training.passes import Rates
+from ganbench.training.players import Player
 
 
 def masks_per_update(discriminator: Discriminator) -> int:

@@ -23,11 +23,12 @@ from ganbench.errors import ConfigError
 from ganbench.evaluation import diversity, parzen
 from ganbench.training import alternating, engine, networks, schedules
 from ganbench.training.passes import Rates
+from ganbench.training.players import Player
 from ganbench.training.replay import Replay, Tape
+from ganbench.training.sampling import draw_noise, draw_samples
 
 # What is summed over an epoch's updates, in this order.
 SUMS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
-SAMPLE_BATCH = 1000
 Row = dict[str, float | None]
 
 
@@ -181,7 +182,7 @@ class Run:
                 value[s].copy_(tensors[f"{title}.{name}"])
                 velocity[s].copy_(tensors[f"{title}.velocity.{name}"])
 
-    def _players(self) -> tuple[tuple[str, engine.Player], ...]:
+    def _players(self) -> tuple[tuple[str, Player], ...]:
         return ("generator", self.generator), ("discriminator", self.discriminator)
 
     def _start_phase(self, number: int) -> None:
@@ -206,8 +207,8 @@ class Run:
                 ).to(self.device)
             )
         common = self.settings.max_column_norm, self.settings.precision
-        self.generator = engine.Player(generators, *common)
-        self.discriminator = engine.Player(discriminators, *common)
+        self.generator = Player(generators, *common)
+        self.discriminator = Player(discriminators, *common)
         self.best = [{} for _ in self.seeds]
         self.recorded: Replay | None = None
 
@@ -407,25 +408,3 @@ def _require_device(precision: Precision, device: torch.device) -> None:
             "training: precision: got bfloat16, whose update torch.compile builds on a CPU with "
             "g++, which is not installed; install g++ or use float32"
         )
-
-
-def draw_noise(experiment: Experiment, count: int, stream: torch.Generator) -> Float[Tensor, "n z"]:
-    """Returns noise of mean 0 and variance 1 in every dimension, where the stream is."""
-    size = (count, experiment.generator.noise_dim)
-    if experiment.generator.noise == "normal":
-        return torch.randn(size, generator=stream, device=stream.device)
-    bound = math.sqrt(3)
-    return torch.empty(size, device=stream.device).uniform_(-bound, bound, generator=stream)
-
-
-@torch.no_grad()
-def draw_samples(
-    generator: torch.nn.Module,
-    experiment: Experiment,
-    count: int,
-    stream: torch.Generator,
-    device: torch.device,
-) -> Float[Tensor, "n d"]:
-    """Returns `count` samples; one draw of noise, so that batches do not change them."""
-    noise = draw_noise(experiment, count, stream)
-    return torch.cat([generator(part.to(device)) for part in noise.split(SAMPLE_BATCH)])

@@ -16,6 +16,7 @@ from ganbench.config import Training
 from ganbench.data.rows import Images
 from ganbench.training import engine
 from ganbench.training.passes import Rates
+from ganbench.training.players import Player
 
 # Updates made one by one before a graph is recorded, so that every lazy initialisation is over.
 WARM_UP = 3
@@ -63,8 +64,8 @@ class Replay:
 
     def __init__(
         self,
-        generator: engine.Player,
-        discriminator: engine.Player,
+        generator: Player,
+        discriminator: Player,
         images: Images,
         seeds: Int64[Tensor, " s"],
         settings: Training,

@@ -22,7 +22,7 @@ from ganbench.stages.evaluate import evaluate
 from ganbench.stages.likelihood import Likelihood
 from ganbench.stages.sample import load_generator, sample
 from ganbench.training import networks
-from ganbench.training.loop import draw_samples
+from ganbench.training.sampling import draw_samples
 
 from .conftest import SAMPLES, Project
 

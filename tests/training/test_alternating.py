@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from ganbench.training import alternating
-from ganbench.training.engine import Masks, Outcome, Player
+from ganbench.training.engine import Masks, Outcome
 from ganbench.training.passes import Rates
+from ganbench.training.players import Player
 
 from .games import LAYERS, SEEDS, Noise, Slow, batches, players, rates_of
 

@@ -12,8 +12,10 @@ from ganbench import models, seeding
 from ganbench.config import Experiment, load_experiment
 from ganbench.errors import ConfigError
 from ganbench.training import alternating, engine, networks, passes
-from ganbench.training.engine import Masks, Outcome, Player
+from ganbench.training import players as players_module
+from ganbench.training.engine import Masks, Outcome
 from ganbench.training.passes import Rates
+from ganbench.training.players import Player
 
 from .games import SEEDS, TOLERANCE, Noise, Slow, batches, players, rates_of
 
@@ -269,7 +271,7 @@ def test_bfloat16_products_have_float32_weights_momentum_and_loss(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Uncompiled: the compiler takes longer than all other tests here; benchmarks/ compile.
-    monkeypatch.setattr(engine, "_compiled_move", lambda: engine._move)
+    monkeypatch.setattr(players_module, "_compiled_move", lambda: players_module._move)
     generator, discriminator, outcome = bfloat16_game()
     exact = players(1.2)
     for number, real in enumerate(batches(5)):
