@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ganbench.bench.timing import interleaved, ratio
+from ganbench.bench.timing import SHORTEST_SAMPLE_S, interleaved, ratio
 from ganbench.provenance import device_name, git_state, versions
 
 Call = Callable[[], object]
@@ -27,6 +27,7 @@ class Contest:
         images: how many one call handles; 0 where that says nothing.
         precision: of our products.
         absent: why other rivals are missing, by name.
+        sample_s: shortest time of consecutive calls that makes a sample.
     """
 
     group: str
@@ -37,6 +38,7 @@ class Contest:
     images: int = 0
     precision: str = "float32"
     absent: Mapping[str, str] = field(default_factory=dict)
+    sample_s: float = SHORTEST_SAMPLE_S
 
 
 def measure(contest: Contest) -> dict[str, Any]:
@@ -47,7 +49,9 @@ def measure(contest: Contest) -> dict[str, Any]:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    samples = interleaved({**contest.rivals, OURS: contest.ours}, contest.rounds)
+    samples = interleaved(
+        {**contest.rivals, OURS: contest.ours}, contest.rounds, sample_s=contest.sample_s
+    )
     torch.set_num_threads(before)
     shortest = min(samples[OURS])
     return {

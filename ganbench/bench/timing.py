@@ -24,6 +24,7 @@ def interleaved(
     calls: Mapping[str, Callable[[], object]],
     rounds: int,
     clock: Callable[[], float] = time.process_time,
+    sample_s: float = SHORTEST_SAMPLE_S,
 ) -> dict[str, list[float]]:
     """Times calls in rounds, each round in an order of its own.
 
@@ -33,11 +34,12 @@ def interleaved(
         calls: by name; each is called once before, to warm up.
         rounds: samples of each call.
         clock: seconds; processor time by default, which other processes do not add to.
+        sample_s: shortest time of consecutive calls that makes a sample.
 
     Returns:
         Seconds of one call, by name and round.
     """
-    repeats = {name: _repeats(call, clock) for name, call in calls.items()}
+    repeats = {name: _repeats(call, clock, sample_s) for name, call in calls.items()}
     order, shuffle = list(calls), random.Random(0).shuffle
     samples: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
@@ -58,8 +60,8 @@ def ratio(ours: list[float], rival: list[float]) -> Ratio:
     return Ratio(statistics.median(ratios.tolist()), float(low), float(high))
 
 
-def _repeats(call: Callable[[], object], clock: Callable[[], float]) -> int:
+def _repeats(call: Callable[[], object], clock: Callable[[], float], sample_s: float) -> int:
     call()
     start = clock()
     call()
-    return max(1, round(SHORTEST_SAMPLE_S / max(clock() - start, 1e-7)))
+    return max(1, round(sample_s / max(clock() - start, 1e-7)))

@@ -27,6 +27,9 @@ WHITE = 255.0
 
 # A large network's update takes seconds.
 LARGE_FLOPS, ROUNDS, LARGE_ROUNDS = 10_000_000_000, 15, 3
+# Training makes one update after the other: a single one among rivals' would find its weights out
+# of the cache, whoever made it.
+SAMPLE_S = 0.2
 
 
 def contest(name: str, precision: str) -> Contest:
@@ -48,6 +51,7 @@ def contest(name: str, precision: str) -> Contest:
         images=settings.training.batch_size,
         precision=precision,
         absent=absent,
+        sample_s=SAMPLE_S,
     )
 
 
