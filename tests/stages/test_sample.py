@@ -28,7 +28,7 @@ TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
 @pytest.fixture
 def trained(project: Project) -> Project:
     """A project whose seed 0 is trained."""
-    train(project.job("train"), project.folder)
+    train([project.job("train")], project.folder)
     return project
 
 
