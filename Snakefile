@@ -138,7 +138,7 @@ for experiment, (config_path, experiment_settings, numbers) in EXPERIMENTS.items
                 settings=experiment_settings.training_digest,
                 config=config_path,
                 seeds=",".join(map(str, group)),
-                folder=f"{RESULTS}/{experiment}",
+                folder=lambda wildcards, output: Path(output[0]).parents[1],
             shell:
                 "ganbench train --config {params.config} --seeds {params.seeds} --out '{params.folder}/seed_{{seed}}/train.json' --in-workflow > {log} 2>&1"
 
