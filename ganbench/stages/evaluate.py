@@ -54,7 +54,7 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
         if job.experiment.evaluation.draws > 1:
             weights, generator = _generator(job, sample_record, sampled, dataset, checkpoint)
             inputs |= weights
-            metrics += _further(job, likelihood, generator, samples, checkpoint)
+            metrics += _further(job, likelihood, dataset, generator, samples, checkpoint)
     return job.record(metrics=metrics, inputs=inputs, datasets=sampled.datasets)
 
 
@@ -78,6 +78,7 @@ def _generator(
 def _further(
     job: Job,
     likelihood: Likelihood,
+    dataset: Dataset,
     generator: models.Generator,
     samples: Float[Tensor, "n d"],
     checkpoint: str,
@@ -91,18 +92,19 @@ def _further(
         )
         metrics += likelihood.redrawn(again, {"checkpoint": checkpoint, "draw": draw})
     if checkpoint == job.experiment.evaluation.checkpoints[0]:
-        growing = _growing(job, generator, samples)
+        # Twice as many as there are training images show the bias, and more cost minutes.
+        growing = _growing(job, generator, samples, min(CURVE[-1], 2 * len(dataset.train)))
         metrics += likelihood.by_samples(growing, {"checkpoint": checkpoint})
     return metrics
 
 
 def _growing(
-    job: Job, generator: models.Generator, samples: Float[Tensor, "n d"]
+    job: Job, generator: models.Generator, samples: Float[Tensor, "n d"], total: int
 ) -> Iterator[Tensor]:
-    """The samples at hand, then fresh ones, cut where the curve has its points."""
+    """The samples at hand, then fresh ones to `total`, cut where the curve has its points."""
     device, stream = torch.device(job.device), _stream(job, 2)
     at_hand = samples.to(device)
-    for size in curve_parts(CURVE[-1]):
+    for size in curve_parts(total):
         part, at_hand = at_hand[:size], at_hand[size:]
         missing = size - len(part)
         if missing:
