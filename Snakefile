@@ -324,7 +324,6 @@ rule bench:
         "results/bench/bench.log",
     conda:
         "environment.yaml"
-    threads: workflow.cores
     resources:
         mem_mb=12000,
         runtime=120,
