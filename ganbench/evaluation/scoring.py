@@ -30,8 +30,8 @@ class FoldScore:
             the same validation images. What the grid costs; 0 where the protocol searches itself.
         penalty_at_bound: whether that search ended at its bound, so that the penalty is a lower
             bound.
-        bandwidth_error: nats; standard deviation of the test mean when the validation images that
-            choose the bandwidth are drawn anew (bootstrap).
+        resampled: nats; the test mean at the bandwidth that each bootstrap resample of the
+            validation images would choose.
         log_likelihood: nats, mean over the test images.
         standard_error: nats, over the test images.
         n_validation: images that chose the bandwidth.
@@ -44,11 +44,16 @@ class FoldScore:
     validation_log_likelihoods: tuple[float, ...]
     grid_penalty: float
     penalty_at_bound: bool
-    bandwidth_error: float
+    resampled: tuple[float, ...]
     log_likelihood: float
     standard_error: float
     n_validation: int
     n_test: int
+
+    @property
+    def bandwidth_error(self) -> float:
+        """Nats; standard deviation of the test mean when other validation images choose."""
+        return statistics.stdev(self.resampled)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Score:
         log_likelihood: nats, mean over test images, or over folds; higher is better.
         standard_error: nats, over test images, or over folds.
         folds: one entry per fold.
+        one_choice: whether all folds share one bandwidth, chosen on the images of all.
     """
 
     protocol: str
@@ -68,6 +74,13 @@ class Score:
     log_likelihood: float
     standard_error: float
     folds: tuple[FoldScore, ...]
+    one_choice: bool = False
+
+    @property
+    def n_validation(self) -> int:
+        """Images that chose a bandwidth, each counted once."""
+        counts = [fold.n_validation for fold in self.folds]
+        return counts[0] if self.one_choice else sum(counts)
 
     @property
     def grid_penalty(self) -> float:
@@ -76,7 +89,10 @@ class Score:
 
     @property
     def bandwidth_error(self) -> float:
-        """Nats, of the mean over folds whose bandwidths are chosen independently."""
+        """Nats, of the mean over folds: each has a choice of its own, or all have the same."""
+        if self.one_choice:
+            together = zip(*(fold.resampled for fold in self.folds), strict=True)
+            return statistics.stdev(statistics.fmean(values) for values in together)
         errors = [fold.bandwidth_error for fold in self.folds]
         return float(np.sqrt(np.sum(np.square(errors))) / len(errors))
 
@@ -110,7 +126,8 @@ def score(
     mean, error = folds[0].log_likelihood, folds[0].standard_error
     if count > 1:
         mean, error = parzen.over_folds([fold.log_likelihood for fold in folds])
-    return Score(protocol.named(len(samples)), len(samples), mean, error, folds)
+    name, one_choice = protocol.named(len(samples)), protocol.one_sigma
+    return Score(name, len(samples), mean, error, folds, one_choice)
 
 
 @dataclass(frozen=True)
@@ -162,7 +179,7 @@ def _on_test(
         validation_log_likelihoods=tuple(choice.found.log_likelihoods),
         grid_penalty=choice.penalty,
         penalty_at_bound=choice.penalty_at_bound,
-        bandwidth_error=statistics.stdev(at[sigma] for sigma in choice.resampled),
+        resampled=tuple(at[sigma] for sigma in choice.resampled),
         log_likelihood=mean,
         standard_error=error,
         n_validation=choice.n_validation,

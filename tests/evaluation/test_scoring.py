@@ -103,6 +103,41 @@ def test_all_folds_share_one_bandwidth_under_gmmn2015() -> None:
     together = choose_bandwidth(torch.cat(validation), samples, GMMN2015.grid(3))
     assert {fold.sigma for fold in found.folds} == {together.sigma}
     assert {fold.n_validation for fold in found.folds} == {120}
+    assert found.n_validation == 120
+
+
+def tight(validation: Tensor, samples: Tensor, one_sigma: bool) -> Protocol:
+    """A grid so narrow that resampled images take now this point, now that."""
+    found = score([validation], [validation], samples, SMALL["fine"]).folds[0].sigma
+    grid = tuple(found * step for step in (0.8, 0.9, 1.0, 1.1, 1.25))
+    return Protocol("tight", CENTERS, grid, None, one_sigma=one_sigma)
+
+
+def test_one_choice_for_all_folds_is_no_surer_than_of_one_of_them() -> None:
+    validation, test = (3 * one for one in folds(1))
+    samples = images(CENTERS, 1)
+    shared, own = (
+        score(validation, test, samples, tight(validation[0], samples, one))
+        for one in (True, False)
+    )
+    (alone,) = {fold.bandwidth_error for fold in shared.folds}
+    assert alone > 0
+    assert shared.bandwidth_error == pytest.approx(alone, abs=NATS)
+    assert own.bandwidth_error == pytest.approx(own.folds[0].bandwidth_error / 3**0.5, abs=NATS)
+    assert (shared.n_validation, own.n_validation) == (120, 120)
+
+
+def test_the_error_of_one_choice_is_that_of_the_mean_over_folds() -> None:
+    """A fold near the centres and one far from them are moved in opposite directions."""
+    validation, test = folds(2)
+    samples = images(CENTERS, 1)
+    near = samples[:50] + 0.1
+    protocol = tight(torch.cat(validation), samples, one_sigma=True)
+    found = score(validation, [near, test[1] + 0.3], samples, protocol)
+    moved = np.array([fold.resampled for fold in found.folds])
+    expected = moved.mean(axis=0).std(ddof=1)
+    assert found.bandwidth_error == pytest.approx(expected, abs=NATS)
+    assert 0 < expected < min(fold.bandwidth_error for fold in found.folds)
 
 
 def test_resampled_validation_images_move_the_score_only_where_they_move_the_bandwidth() -> None:
