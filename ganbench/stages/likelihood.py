@@ -101,7 +101,8 @@ class Likelihood:
         sigmas = sorted({fold.sigma for fold in found.folds})
         print(
             f"{self.job.experiment.title}: {where}: {found.log_likelihood:.1f} nats "
-            f"at sigma {', '.join(f'{sigma:.4f}' for sigma in sigmas)}",
+            f"at sigma {', '.join(f'{sigma:.4f}' for sigma in sigmas)}, "
+            f"grid penalty {found.grid_penalty:.1f}",
             flush=True,
         )
         return found
@@ -156,8 +157,7 @@ def _curve(fold: FoldScore, labels: Labels) -> list[Metric]:
 def _doubts(found: Score, labels: Labels) -> list[Metric]:
     """What the grid costs, and what other validation images would have changed."""
     at_bound = int(any(fold.penalty_at_bound for fold in found.folds))
-    penalty, error = found.grid_penalty, found.bandwidth_error
-    count = sum(fold.n_validation for fold in found.folds)
+    penalty, error, count = found.grid_penalty, found.bandwidth_error, found.n_validation
     return [
         Metric(
             name="grid_penalty",
