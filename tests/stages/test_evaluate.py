@@ -101,10 +101,11 @@ def test_the_record_names_what_was_read(sampled: Project) -> None:
 
 
 def test_progress_is_shown(sampled: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    run(sampled)
+    (penalty, _) = metrics(run(sampled).metrics, "grid_penalty")
     shown = capsys.readouterr().out
     assert "last: 300 of 300 test images\n" in shown
     assert "tiny: best_validation: " in shown
+    assert f", grid penalty {penalty.value:.1f}\n" in shown
 
 
 def test_a_bandwidth_at_the_edge_of_the_grid_is_labelled(project: Project) -> None:
