@@ -13,12 +13,14 @@ from ganbench.published import PaperColumn
 from ganbench.records import Metric, read_record
 from ganbench.report.collect import ExperimentResults
 from ganbench.report.components import Range
-from ganbench.report.rows import one_protocol
+from ganbench.report.memory import copied, memory_verdict
+from ganbench.report.rows import PAPERS_PROTOCOL, one_protocol
 from ganbench.report.statistics import seed_mean
 from ganbench.report.table import NONE, PrintedTable
 from ganbench.report.theory_outputs import theory_experiments
 from ganbench.report.variance import draws_of
 from ganbench.report.verdicts import (
+    EQUIVALENCE,
     Runs,
     Verdict,
     cell_verdict,
@@ -33,8 +35,9 @@ LEGEND = (
     "Rule for a cell: reproduced when the 90 % t interval over at least 5 seeds lies within half "
     "the gap to the neighbouring row of Table 1 (MNIST 5.5 nats, TFD 26.5); higher or lower when "
     "the 95 % interval lies wholly outside; else inconclusive. A place: the same between the "
-    "neighbours' numbers. Theory: every measured number within the bound set beforehand. Last "
-    "column: whether the paper's number lies where one more seed of ours would (95 %); a wide "
+    "neighbours' numbers. No memory: every seed's share of copies (90 % interval) nearer to that "
+    "of held-out images than to 1. Theory: every measured number within the bound set beforehand. "
+    "Last column: whether the paper's number lies where one more seed of ours would (95 %); a wide "
     "interval makes that a yes and never a reproduced."
 )
 
@@ -46,9 +49,9 @@ class _Claim(Frozen):
 
 
 class TableClaim(_Claim):
-    """A number or a place of Table 1."""
+    """A number or a place of Table 1, or that the model behind it is no memory."""
 
-    rule: Literal["cell", "ranking"]
+    rule: Literal["cell", "ranking", "memory"]
     column: PaperColumn = Field(description="Of Table 1.")
     budget_epochs: PositiveInt = Field(description="Epochs of a run as long as the paper's.")
 
@@ -82,8 +85,9 @@ class Judged:
         paper: what the paper says.
         ours: what we found.
         interval: nats, 95 % t interval over seeds.
+        equivalence: nats, the 90 % interval that decides whether it is reproduced.
         seeds: behind it.
-        protocol: of the likelihood.
+        protocol: of the likelihood, or what was measured instead.
         verdict: by the rule.
         inside_prediction: whether the paper's number lies where one more seed of ours would.
     """
@@ -96,6 +100,7 @@ class Judged:
     paper: str = ""
     ours: str = ""
     interval: Range | None = None
+    equivalence: Range | None = None
     seeds: int | None = None
     protocol: str = ""
     inside_prediction: bool | None = None
@@ -122,7 +127,8 @@ def judge(
             rows.append(_bound(claim, theory))
             continue
         able = [one for one in experiments if one.experiment.paper_column == claim.column]
-        rows += [_table_claim(claim, one) for one in able] or [_not_run(claim)]
+        speaks = _memory if claim.rule == "memory" else _table_claim
+        rows += [speaks(claim, one) for one in able] or [_not_run(claim)]
     return rows
 
 
@@ -138,14 +144,19 @@ def _not_run(claim: _Claim) -> Judged:
     return Judged(claim.id, claim.statement, claim.source, "not run")
 
 
-def _table_claim(claim: TableClaim, results: ExperimentResults) -> Judged:
-    scores = tuple(draws[0] for draws in draws_of(results).values())
-    runs = Runs(
-        scores,
+def _runs(claim: TableClaim, results: ExperimentResults) -> Runs:
+    return Runs(
+        tuple(draws[0] for draws in draws_of(results).values()),
         len(results.seeds_with("diverged")),
         not results.seeds_with("data_not_available"),
         results.experiment.training.epochs >= claim.budget_epochs,
+        _protocol(results),
     )
+
+
+def _table_claim(claim: TableClaim, results: ExperimentResults) -> Judged:
+    runs = _runs(claim, results)
+    scores = runs.scores
     cell = claim.rule == "cell"
     paper = published(claim.column)
     row = Judged(
@@ -163,8 +174,9 @@ def _table_claim(claim: TableClaim, results: ExperimentResults) -> Judged:
         row,
         ours=f"{found.mean:.1f}" if cell else _place(claim.column, found.mean),
         interval=found.interval,
+        equivalence=seed_mean(scores, EQUIVALENCE).interval,
         seeds=len(scores),
-        protocol=_protocol(results),
+        protocol=runs.protocol,
         inside_prediction=inside_prediction(scores, paper) if cell else None,
     )
 
@@ -173,7 +185,25 @@ def _place(column: PaperColumn, score: float) -> str:
     return f"{rank(column, score)} of 4"
 
 
+def _memory(claim: TableClaim, results: ExperimentResults) -> Judged:
+    shares = copied(results)
+    # The likelihood's protocol has no part in it.
+    runs = replace(_runs(claim, results), protocol=PAPERS_PROTOCOL)
+    return Judged(
+        claim=claim.id,
+        statement=claim.statement,
+        source=claim.source,
+        verdict=memory_verdict(runs, shares),
+        experiment=results.experiment.title,
+        paper="no copies",
+        ours=str(shares or ""),
+        seeds=len(shares.seeds) if shares else None,
+        protocol="copied share",
+    )
+
+
 def _protocol(results: ExperimentResults) -> str:
+    """That of the records; of the settings where no seed finished."""
     checkpoint = results.experiment.evaluation.checkpoints[0]
     scores = [
         results.stages["evaluate"][seed].metric(
@@ -181,7 +211,8 @@ def _protocol(results: ExperimentResults) -> str:
         )
         for seed in results.seeds_with("ok")
     ]
-    return one_protocol(scores, results.experiment.title)
+    settings = results.experiment.evaluation
+    return one_protocol(scores, results.experiment.title) if scores else settings.protocol
 
 
 def _bound(claim: BoundClaim, theory: Iterable[Metric]) -> Judged:
@@ -215,6 +246,7 @@ COLUMNS = (
     "Paper",
     "Ours",
     "95 % interval",
+    "90 % interval",
     "Seeds",
     "Protocol",
     "Verdict",
@@ -231,7 +263,8 @@ def claims_table(rows: Sequence[Judged]) -> tuple[PrintedTable, str]:
             row.experiment or NONE,
             row.paper or NONE,
             row.ours or NONE,
-            NONE if row.interval is None else f"{row.interval[0]:.1f} to {row.interval[1]:.1f}",
+            _range(row.interval),
+            _range(row.equivalence),
             NONE if row.seeds is None else str(row.seeds),
             row.protocol or NONE,
             row.verdict,
@@ -243,6 +276,12 @@ def claims_table(rows: Sequence[Judged]) -> tuple[PrintedTable, str]:
     flat = []
     for row in rows:
         values = asdict(row)
-        low, high = values.pop("interval") or (None, None)
-        flat.append(values | {"interval_low": low, "interval_high": high})
+        for name in ("interval", "equivalence"):
+            low, high = values.pop(name) or (None, None)
+            values |= {f"{name}_low": low, f"{name}_high": high}
+        flat.append(values)
     return table, pd.DataFrame(flat).to_csv(index=False, lineterminator="\n")
+
+
+def _range(values: Range | None) -> str:
+    return NONE if values is None else f"{values[0]:.1f} to {values[1]:.1f}"

@@ -47,7 +47,10 @@ class Stored:
 
 @dataclass(frozen=True)
 class ExperimentResults:
-    """Everything recorded about one experiment; `stages` maps a stage to its record per seed."""
+    """Everything recorded about one experiment.
+
+    `stages` maps a stage to its record per seed; `score` is None where nothing was scored yet.
+    """
 
     name: str
     config: Path
@@ -56,6 +59,7 @@ class ExperimentResults:
     fetch: Stored
     calibrate: Stored
     stages: dict[str, dict[int, Stored]]
+    score: Stored | None = None
 
     def seed_status(self, seed: int) -> str:
         """Returns "ok", or the status of the first stage that is not."""
@@ -83,7 +87,7 @@ class ExperimentResults:
     def stored(self) -> list[Stored]:
         """Every record of the experiment."""
         per_seed = [stored for stage in self.stages.values() for stored in stage.values()]
-        return [self.fetch, *per_seed, self.calibrate]
+        return [self.fetch, *per_seed, self.calibrate, *([self.score] if self.score else [])]
 
     @property
     def messages(self) -> list[str]:
@@ -130,6 +134,7 @@ def _experiment(
             stage: {seed: _read(folder / f"seed_{seed}" / f"{stage}.json") for seed in seeds}
             for stage in SEED_STAGES
         },
+        score=_read(folder / "score.json") if (folder / "score.json").exists() else None,
     )
     for stored in found.stored[1:]:
         _refuse_stale(stored, experiment, config)

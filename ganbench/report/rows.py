@@ -20,6 +20,7 @@ SOURCES = {
 }
 # The paper's own model was scored by its own script; how the others were is in their papers.
 PAPERS_OWN = "Adversarial nets"
+PAPERS_PROTOCOL = "gan2014"
 Range = tuple[float, float]
 
 
@@ -93,7 +94,7 @@ def _published(row: PublishedResult) -> Row:
         title=row.column,
         kind="published",
         source=f"paper: {row.model}",
-        protocol="gan2014" if row.model == PAPERS_OWN else None,
+        protocol=PAPERS_PROTOCOL if row.model == PAPERS_OWN else None,
         log_likelihood=row.log_likelihood,
         standard_error=row.standard_error,
         error_over=ERROR_OVER[row.column],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganbench.published import PaperColumn, table1
-from ganbench.report.rows import PAPERS_OWN
+from ganbench.report.rows import PAPERS_OWN, PAPERS_PROTOCOL
 from ganbench.report.statistics import prediction_interval, seed_mean
 
 Verdict = Literal[
@@ -15,6 +15,7 @@ Verdict = Literal[
     "higher",
     "lower",
     "inconclusive",
+    "other protocol",
     "budget not reached",
     "seeds diverged",
     "data not available",
@@ -34,12 +35,14 @@ class Runs:
         diverged: seeds that did not.
         available: whether the data could be had.
         full_budget: whether training was as long as the paper's.
+        protocol: of the scores.
     """
 
     scores: tuple[float, ...]
     diverged: int
     available: bool
     full_budget: bool
+    protocol: str = PAPERS_PROTOCOL
 
 
 def published(column: PaperColumn) -> float:
@@ -93,6 +96,8 @@ def unable(runs: Runs) -> Verdict | None:
     """Returns why nothing can be judged, if so."""
     if not runs.available:
         return "data not available"
+    if runs.protocol != PAPERS_PROTOCOL:
+        return "other protocol"
     if not runs.full_budget:
         return "budget not reached"
     return "seeds diverged" if runs.diverged else None

@@ -77,6 +77,17 @@ class Synthetic:
                 self._write_seed(name, experiment, seed)
         return self
 
+    def write_score(self, name: str, copied: tuple[float, ...]) -> None:
+        """Writes what `ganbench score` says of memory: the copied share of each seed."""
+        experiment = {one: settings for one, _, settings, _ in suite_experiments(self.config)}[name]
+        shares = [(value, {"source": "model", "seed": seed}) for seed, value in enumerate(copied)]
+        metrics = [
+            Metric(name="copied_share", value=value, unit="1", standard_error=0.02, labels=labels)
+            for value, labels in [*shares, (0.05, {"source": "held_out_images"})]
+        ]
+        record = _record("score", name, experiment, None, "ok", metrics)
+        record.write(self.results / name / "score.json")
+
     def _status(self, name: str, seed: int | None = None) -> str:
         if name in self.unavailable:
             return "data_not_available"

@@ -54,6 +54,28 @@ def test_shorter_training_is_no_evidence(synthetic: Write) -> None:
     assert rows["table1_mnist", "MNIST, 25 epochs"].verdict == "budget not reached"
 
 
+@pytest.mark.parametrize("protocol", ["fine", "gan2014_1000_centers"])
+def test_scores_of_another_protocol_are_not_the_papers(synthetic: Write, protocol: str) -> None:
+    suite = synthetic({"mnist": FIVE}, scores=scores("mnist", *[225.0] * 5))
+    for seed in FIVE:
+        path = suite.record_path("mnist", seed, "evaluate")
+        path.write_text(path.read_text().replace('"gan2014"', f'"{protocol}"'))
+    for claim in ("table1_mnist", "ranking_mnist"):
+        row = judged(suite)[claim, "MNIST"]
+        assert (row.verdict, row.protocol, row.ours != "") == ("other protocol", protocol, True)
+
+
+def test_memory_is_judged_by_the_scores_of_the_samples(synthetic: Write) -> None:
+    suite = synthetic({"mnist": (0, 1)})
+    assert judged(suite)["memory_mnist", "MNIST"].verdict == "not run"
+    suite.write_score("mnist", copied=(0.02, 0.1))
+    row = judged(suite)["memory_mnist", "MNIST"]
+    assert (row.verdict, row.seeds, row.protocol) == ("reproduced", 2, "copied share")
+    assert row.ours == "0.02 ± 0.02, 0.10 ± 0.02 (held-out images 0.05 ± 0.02)"
+    suite.write_score("mnist", copied=(0.02, 0.9))
+    assert judged(suite)["memory_mnist", "MNIST"].verdict == "not reproduced"
+
+
 def test_missing_data_and_diverged_seeds_are_said(synthetic: Write) -> None:
     suite = synthetic(
         {"mnist": (0, 1), "tfd": (0,)}, statuses={("mnist", 1): "diverged"}, unavailable=("tfd",)
@@ -124,4 +146,6 @@ def test_the_table_prints_every_row_and_the_csv_every_number(synthetic: Write) -
     first = dict(zip(table.columns, table.rows[0], strict=True))
     assert first["Verdict"] == "inconclusive"
     assert first["95 % interval"] == "184.9 to 261.1"
+    # t(1, .95) = 6.314 standard errors of 3 nats.
+    assert first["90 % interval"] == "204.1 to 241.9"
     assert first["Paper inside one more seed's interval"] == "yes"

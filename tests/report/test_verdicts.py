@@ -79,6 +79,8 @@ def test_what_stands_in_the_way_comes_first() -> None:
     assert (
         cell_verdict(runs(225, available=False, full_budget=False), "TFD") == "data not available"
     )
+    assert cell_verdict(runs(225, protocol="fine"), "MNIST") == "other protocol"
+    assert ranking_verdict(runs(225, protocol="gan2014_1000_centers"), "MNIST") == "other protocol"
     assert ranking_verdict(runs(225, full_budget=False), "MNIST") == "budget not reached"
 
 
