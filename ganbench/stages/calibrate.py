@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from ganbench import seeding
 from ganbench.data.datasets import Dataset
@@ -34,7 +36,7 @@ def calibrate(job: Job, data_dir: Path, in_workflow: bool = False) -> Record:
         if not in_workflow:
             raise
         return job.record(status="data_not_available", message=str(error))
-    likelihood = Likelihood(job, dataset)
+    likelihood = Likelihood.of(job, dataset)
     metrics = _training_images(job, dataset, likelihood) + _others(job, dataset, likelihood)
     return job.record(metrics=metrics, datasets=digests)
 
@@ -44,13 +46,18 @@ def _training_images(job: Job, dataset: Dataset, likelihood: Likelihood) -> list
     train = job.images(dataset, dataset.train)
     labels: Labels = {"checkpoint": "training_images"}
     count = likelihood.protocol.samples
-    order = torch.randperm(len(train), generator=seeding.generator(0, "subset"))
+    order = training_order(len(train))
     metrics = likelihood.metrics(train.rows(order[:count]), labels)
     for draw in range(1, job.experiment.evaluation.draws):
-        other = torch.randperm(len(train), generator=seeding.generator(0, "subset", draw))
-        metrics += likelihood.redrawn(train.rows(other[:count]), labels | {"draw": draw})
+        other = training_order(len(train), draw)[:count]
+        metrics += likelihood.redrawn(train.rows(other), labels | {"draw": draw})
     parts = order.split(curve_parts(min(len(train), MOST_TRAINING_IMAGES)), dim=0)
     return metrics + likelihood.by_samples((train.rows(part) for part in parts), labels)
+
+
+def training_order(images: int, *draw: int) -> Int64[Tensor, " images"]:
+    """Returns the order in which a draw takes training images; the first draw has no number."""
+    return torch.randperm(images, generator=seeding.generator(0, "subset", *draw))
 
 
 def _others(job: Job, dataset: Dataset, likelihood: Likelihood) -> list[Metric]:

@@ -42,7 +42,7 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
     if sampled.status != "ok":
         return job.pass_on(sampled)
     dataset = job.load_same_data(data_dir, sampled, sample_record)
-    likelihood = Likelihood(job, dataset)
+    likelihood = Likelihood.of(job, dataset)
     metrics: list[Metric] = []
     inputs = {sample_record.name: file_sha256(sample_record)}
     for checkpoint in job.experiment.evaluation.checkpoints:

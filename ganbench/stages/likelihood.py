@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,28 +15,37 @@ from ganbench.records import Metric
 from ganbench.stages.context import Job
 
 Labels = dict[str, str | int | float]
+ToRows = Callable[[np.ndarray], Float[Tensor, "_n d"]]
+SHOWN = ("source", "checkpoint", "draw")  # of the labels, while it runs
 # How many samples the curve is drawn at, as far as there are so many.
 CURVE = (100, 300, 1_000, 3_000, 10_000, 30_000, 50_000, 100_000)
 
 
 class Likelihood:
-    """Scores samples of one experiment under its protocol."""
+    """Scores samples of one data set under one protocol."""
 
-    def __init__(self, job: Job, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, protocol: Protocol, to_rows: ToRows, title: str) -> None:
         """Puts validation and test images on the device.
 
         Args:
-            job: gives protocol, preprocessing and device.
             dataset: validation and test images.
+            protocol: fixes everything else.
+            to_rows: stored images to rows on the device.
+            title: begins what is printed.
         """
-        self.job = job
-        self.validation = [job.images(dataset, fold.validation).rows() for fold in dataset.folds]
-        self.test = [job.images(dataset, fold.test).rows() for fold in dataset.folds]
+        self.protocol, self.title = protocol, title
+        self.validation = [to_rows(fold.validation) for fold in dataset.folds]
+        self.test = [to_rows(fold.test) for fold in dataset.folds]
 
-    @property
-    def protocol(self) -> Protocol:
-        """The experiment's protocol."""
-        return PROTOCOLS[self.job.experiment.evaluation.protocol]
+    @classmethod
+    def of(cls, job: Job, dataset: Dataset) -> "Likelihood":
+        """Returns that of an experiment, with its preprocessing."""
+
+        def to_rows(raw: np.ndarray) -> Tensor:
+            return job.images(dataset, raw).rows()
+
+        protocol = PROTOCOLS[job.experiment.evaluation.protocol]
+        return cls(dataset, protocol, to_rows, job.experiment.title)
 
     def metrics(self, samples: Float[Tensor, "n d"], labels: Labels) -> list[Metric]:
         """Returns the headline and everything behind it.
@@ -94,13 +104,17 @@ class Likelihood:
         ]
 
     def _score(self, samples: Tensor, labels: Labels) -> Score:
-        where = " ".join(str(labels[name]) for name in ("checkpoint", "draw") if name in labels)
+        where = " ".join(str(labels[name]) for name in SHOWN if name in labels)
         found = parzen_score(
-            self.validation, self.test, samples.to(self.job.device), self.protocol, _progress(where)
+            self.validation,
+            self.test,
+            samples.to(self.test[0].device),
+            self.protocol,
+            _progress(where),
         )
         sigmas = sorted({fold.sigma for fold in found.folds})
         print(
-            f"{self.job.experiment.title}: {where}: {found.log_likelihood:.1f} nats "
+            f"{self.title}: {where}: {found.log_likelihood:.1f} nats "
             f"at sigma {', '.join(f'{sigma:.4f}' for sigma in sigmas)}, "
             f"grid penalty {found.grid_penalty:.1f}",
             flush=True,

@@ -111,7 +111,8 @@ def test_progress_is_shown(sampled: Project, capsys: pytest.CaptureFixture[str])
 def test_a_bandwidth_at_the_edge_of_the_grid_is_labelled(project: Project) -> None:
     train = torch.from_numpy(digits.load().train.reshape(-1, 64)).float() / 16
     far = train[:50] + 3
-    found = Likelihood(project.job("evaluate"), digits.load()).metrics(far, {"checkpoint": "last"})
+    likelihood = Likelihood.of(project.job("evaluate"), digits.load())
+    found = likelihood.metrics(far, {"checkpoint": "last"})
     assert metrics(found, "log_likelihood")[0].labels["sigma"] == 1.0
     assert metrics(found, "log_likelihood")[0].labels["sigma_at_grid_edge"] == 1
 
@@ -124,7 +125,7 @@ def test_of_several_folds_the_headline_is_the_mean_over_them(project: Project) -
     )
     dataset = Dataset("digits", 16.0, whole.train, None, folds)
     samples = torch.from_numpy(whole.train[:SAMPLES].reshape(-1, 64)).float() / 16
-    found = Likelihood(project.job("evaluate"), dataset).metrics(samples, {"checkpoint": "last"})
+    found = Likelihood.of(project.job("evaluate"), dataset).metrics(samples, {"checkpoint": "last"})
     per_fold = metrics(found, "fold_log_likelihood")
     for number, (one, fold) in enumerate(zip(per_fold, folds, strict=True)):
         means = [
