@@ -10,10 +10,21 @@ from jaxtyping import Float32
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from ganbench.errors import GanbenchError
+from ganbench.errors import DataError, GanbenchError
 
 SUFFIXES = ".npy, .npz, .pt, or a folder of .png"
 ARRAY_KEY = "samples"  # of an archive with several arrays
+# How a PNG of each of Pillow's modes is read; any other would lose what it holds.
+MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
+# What reading a damaged file raises; torch, for a zip file that is cut off, a RuntimeError.
+DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 # Pixels may leave [0, 1] by float32's rounding.
 ROUNDING = 1e-6
 
@@ -35,9 +46,9 @@ def read(path: Path) -> np.ndarray:
         raise GanbenchError(f"{path}: got {path.suffix or 'no suffix'}; give {SUFFIXES}")
     try:
         return readers[path.suffix](path)
-    except (OSError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
-        raise GanbenchError(
+    except DAMAGE as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(
             f"{path}: cannot be read as {path.suffix} ({reason}); write it again, without pickled "
             "objects"
         ) from None
@@ -68,27 +79,44 @@ def _read_folder(path: Path) -> np.ndarray:
     files = sorted(path.glob("*.png"))
     if not files:
         raise GanbenchError(f"{path}: holds no .png; give {SUFFIXES}")
-    try:
-        images = [np.asarray(Image.open(file)) for file in files]
-    except (UnidentifiedImageError, OSError) as error:
-        raise GanbenchError(f"{path}: {error}; write the images again") from None
+    images = [_read_png(file) for file in files]
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
         raise GanbenchError(f"{path}: images of sizes {sorted(shapes)}; make them all alike")
     return np.stack(images).astype(np.float32) / 255
 
 
+def _read_png(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            mode = image.mode + " with transparency" * ("transparency" in image.info)
+            if mode not in MODES:
+                raise GanbenchError(
+                    f"{path}: got an image of mode {mode}; save 8-bit grey (L) or colour (RGB)"
+                )
+            return np.asarray(image.convert(MODES[mode]))
+    except (UnidentifiedImageError, OSError) as error:
+        raise GanbenchError(f"{path.parent}: {error}; write the images again") from None
+
+
 def rows(
-    array: np.ndarray, shape: tuple[int, int, int], scale: float, count: int, where: str
-) -> Float32[Tensor, "count d"]:
+    array: np.ndarray,
+    shape: tuple[int, int, int],
+    scale: float,
+    count: int,
+    where: str,
+    draws: int = 1,
+) -> Float32[Tensor, "n d"]:
     """Returns the first samples as rows, as the data set's images are stored (channels first).
 
     Args:
-        array: (N, C H W), (N, C, H, W), (N, H, W, C), or (N, H, W) where C is 1.
+        array: (N, C H W), (N, C, H, W), (N, H, W, C), or where C is 1 (N, H, W) and (N, H, W, 3)
+            with three equal channels.
         shape: C, H and W of the data set.
         scale: the raw value of a white pixel of the data set.
         count: how many the protocol takes.
         where: begins every message.
+        draws: return up to so many times as many, as far as there are.
 
     Raises:
         GanbenchError: shape, number or values are wrong.
@@ -100,7 +128,8 @@ def rows(
         raise GanbenchError(
             f"{where}: got {len(images)} samples, the protocol takes {count}; draw more"
         )
-    values = images[:count].astype(np.float32).reshape(count, -1)
+    taken = count * min(draws, len(images) // count)
+    values = images[:taken].astype(np.float32).reshape(taken, -1)
     _check_values(values, scale, where)
     return torch.from_numpy(values.clip(0, 1))
 
@@ -114,6 +143,8 @@ def _channels_first(array: np.ndarray, shape: tuple[int, int, int], where: str) 
         return np.moveaxis(array, 3, 1)
     if found == (height, width) and channels == 1:
         return array
+    if found == (height, width, 3) and channels == 1 and (array == array[..., :1]).all():
+        return array[..., 0]
     plain = f"(N, {height}, {width}), " if channels == 1 else ""
     raise GanbenchError(
         f"{where}: wrong shape, got {array.shape}; give (N, {channels * height * width}), {plain}"

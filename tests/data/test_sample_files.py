@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ganbench.data import sample_files
-from ganbench.errors import GanbenchError
+from ganbench.errors import DataError, GanbenchError
 
 GREY, COLOUR = (1, 4, 5), (3, 4, 5)
 COUNT = 6
@@ -81,6 +81,53 @@ def test_files_of_something_else_are_refused(
         sample_files.read(tmp_path / name)
 
 
+def test_a_tensor_file_that_is_cut_off_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path, ".pt", pixels())
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DataError) as error:
+        sample_files.read(path)
+    assert str(error.value).startswith(f"{path}: cannot be read as .pt (PytorchStreamReader failed")
+    assert str(error.value).endswith("; write it again, without pickled objects")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("1", None), ("P", 1), ("P", 3), ("RGB", 1)])
+def test_pngs_are_read_as_what_they_show(tmp_path: Path, mode: str, channels: int | None) -> None:
+    """One bit a pixel, palettes of greys and of colours, and grey stored as three channels."""
+    levels = np.random.default_rng(0).choice([0, 51, 204, 255], (COUNT, 4, 5, channels or 1))
+    levels = np.repeat(levels // 255 * 255 if mode == "1" else levels, 3 // levels.shape[3], 3)
+    for number, image in enumerate(levels.astype(np.uint8)):
+        shown = Image.fromarray(image)
+        if mode == "P":
+            shown = shown.quantize(64, dither=Image.Dither.NONE)
+        shown.convert(mode).save(tmp_path / f"{number}.png")
+    found = sample_files.read(tmp_path)
+    shape = COLOUR if channels == 3 else GREY
+    first = np.moveaxis(levels, 3, 1)[:, : shape[0]].reshape(COUNT, -1)
+    expected = torch.from_numpy(first.astype(np.float32) / 255)
+    assert torch.equal(sample_files.rows(found, shape, 255.0, COUNT, "folder"), expected)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "RGBA", "LA"])
+def test_pngs_that_would_lose_something_are_refused(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (5, 4)).save(tmp_path / "0.png")
+    with pytest.raises(GanbenchError) as error:
+        sample_files.read(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}/0.png: got an image of mode {mode}; save 8-bit grey (L) or colour (RGB)"
+    )
+
+
+def test_a_palette_with_a_transparent_colour_is_refused(tmp_path: Path) -> None:
+    Image.new("P", (5, 4)).save(tmp_path / "0.png", transparency=0)
+    with pytest.raises(GanbenchError, match=r"got an image of mode P with transparency; save"):
+        sample_files.read(tmp_path)
+
+
+def test_three_channels_that_differ_are_not_grey() -> None:
+    assert "wrong shape, got (6, 4, 5, 3)" in refused(pixels((4, 5, 3)))
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GanbenchError, match=r"s\.npy: cannot be read .*No such file"):
         sample_files.read(tmp_path / "s.npy")
@@ -136,6 +183,13 @@ def test_numbers_of_any_type_are_taken(dtype: type) -> None:
 def test_the_first_samples_are_taken() -> None:
     many = pixels((20,), COUNT + 3)
     assert torch.equal(rows(many), torch.from_numpy(many[:COUNT]))
+
+
+@pytest.mark.parametrize(("draws", "taken"), [(1, 6), (2, 12), (5, 18)])
+def test_more_samples_are_taken_in_whole_draws(draws: int, taken: int) -> None:
+    many = pixels((20,), 3 * COUNT + 2)
+    found = sample_files.rows(many, GREY, 16.0, COUNT, "s.npy", draws)
+    assert torch.equal(found, torch.from_numpy(many[:taken]))
 
 
 def test_rounding_beyond_the_interval_is_cut_off() -> None:
