@@ -1,6 +1,5 @@
 """Every fused op on a CPU against what people would write for it."""
 
-import shutil
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +7,7 @@ import torch
 
 from ganbench.bench.contest import Call, Contest
 from ganbench.bench.kernel_cases import Case, cases, runnable
+from ganbench_kernels.dispatch import can_compile
 
 ROUNDS = 15
 SEEDS = 1
@@ -18,7 +18,7 @@ def rivals(case: Case) -> dict[str, Call]:
     """What people write, as it is and compiled where there is a compiler."""
     found = dict(case.rivals)
     # The optimiser's rival works in place on lists, which the compiler of torch 2.13 cannot do.
-    if shutil.which("g++") and case.inputs:
+    if can_compile() and case.inputs:
         name, call = next(iter(case.rivals.items()))
         found[f"{name}_compiled"] = torch.compile(call, dynamic=False)
     return {name: runnable(case, call) for name, call in found.items()}

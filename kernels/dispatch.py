@@ -2,6 +2,10 @@
 
 import importlib.util
 import json
+import os
+import shutil
+import sys
+import sysconfig
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -65,6 +69,14 @@ def choices() -> dict[str, str]:
 def has_triton() -> bool:
     """Returns whether the triton package is installed."""
     return importlib.util.find_spec("triton") is not None
+
+
+@cache
+def can_compile() -> bool:
+    """Returns whether torch.compile can build for this CPU: a compiler and Python's headers."""
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    return sys.platform == "linux" and compiler is not None and header.exists()
 
 
 def interpreting() -> bool:

@@ -80,20 +80,12 @@ def dropout_masks(
     seeds = seed.reshape(-1, 1)
     count = max(seeds.numel(), 1)
     thresholds = [keep_lanes(keep) for keep in keeps]
-    lanes = [128 if 2 * threshold == LANES else 8 for threshold in thresholds]
     sizes = [shape.numel() // count for shape in shapes]
-    blocks = [-(-size // lane) for size, lane in zip(sizes, lanes, strict=True)]
-    block, number = _places(tuple(blocks), seed.device)
-    offsets = offset + number
-    words = philox(
-        (block, torch.zeros_like(block[:, :1]), offsets & WORD, (offsets >> 32) & WORD),
-        (seeds & WORD, (seeds >> 32) & WORD),
-    )
-    # int32 keeps the low 32 bits; a little-endian int16 view then gives the lanes in order.
-    bits = torch.stack(torch.broadcast_tensors(*words), -1).to(torch.int32)
+    counts = [blocks(*both) for both in zip(sizes, thresholds, strict=True)]
+    bits = words(*places(tuple(counts), seed.device), seeds, offset)
     masks = []
     for part, shape, size, threshold in zip(
-        bits.split(blocks, 1), shapes, sizes, thresholds, strict=True
+        bits.split(counts, 1), shapes, sizes, thresholds, strict=True
     ):
         kept = _kept(part.contiguous(), threshold)
         masks.append(kept.reshape(count, -1)[:, :size].reshape(shape).contiguous())
@@ -107,19 +99,49 @@ def dropout_mask(
     return dropout_masks([shape], [keep], seed, offset)[0]
 
 
+def is_one_bit(threshold: int) -> bool:
+    """Returns whether half are kept, so that a lane is one bit; the bit 0 keeps."""
+    return 2 * threshold == LANES
+
+
+def blocks(size: int, threshold: int) -> int:
+    """Returns how many Philox calls draw a mask of `size` elements."""
+    return -(-size // (128 if is_one_bit(threshold) else 8))
+
+
 @cache
-def _places(blocks: tuple[int, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """The index of each block in its mask, and the number of its mask, [1, B] or [1, 1]."""
-    index = torch.cat([torch.arange(count) for count in blocks])
-    number = torch.arange(len(blocks))
-    if len(blocks) > 1:
-        number = number.repeat_interleave(torch.tensor(blocks))
+def places(counts: tuple[int, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the index of each block in its mask, and the number of its mask, [1, B] or [1, 1]."""
+    index = torch.cat([torch.arange(count) for count in counts])
+    number = torch.arange(len(counts))
+    if len(counts) > 1:
+        number = number.repeat_interleave(torch.tensor(counts))
     return index.reshape(1, -1).to(device), number.reshape(1, -1).to(device)
+
+
+def words(
+    block: torch.Tensor, number: torch.Tensor, seeds: torch.Tensor, offset: torch.Tensor
+) -> torch.Tensor:
+    """Returns the words of blocks of several masks, int32 [S, B, 4].
+
+    Args:
+        block: index of each block in its mask; see `places`.
+        number: of its mask, counted from `offset`.
+        seeds: int64 keys [S, 1].
+        offset: int64, 0-d.
+    """
+    offsets = offset + number
+    drawn = philox(
+        (block, torch.zeros_like(block[:, :1]), offsets & WORD, (offsets >> 32) & WORD),
+        (seeds & WORD, (seeds >> 32) & WORD),
+    )
+    # int32 keeps the low 32 bits; a little-endian int16 view then gives the lanes in order.
+    return torch.stack(torch.broadcast_tensors(*drawn), -1).to(torch.int32)
 
 
 def _kept(bits: torch.Tensor, threshold: int) -> torch.Tensor:
     """Which lanes of blocks [S, B, 4], int32, lie below the threshold, in order."""
-    if 2 * threshold == LANES:
+    if is_one_bit(threshold):
         # Each byte is copied to the eight bytes of an int64, of which byte i keeps bit i.
         spread = bits.view(torch.uint8).to(torch.int64).mul_(BYTE_COPIES).bitwise_and_(BIT_OF_BYTE)
         return spread.view(torch.uint8) == 0

@@ -6,8 +6,6 @@ not depend on which others share its process.
 """
 
 import math
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -26,6 +24,7 @@ from ganbench.training.passes import Rates
 from ganbench.training.players import Player
 from ganbench.training.replay import Replay, Tape
 from ganbench.training.sampling import draw_noise, draw_samples
+from ganbench_kernels.dispatch import can_compile
 
 # What is summed over an epoch's updates, in this order.
 SUMS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
@@ -403,8 +402,8 @@ def _require_device(precision: Precision, device: torch.device) -> None:
         raise ConfigError(
             "training: precision: got tf32, which only a GPU computes; use float32 or bfloat16"
         )
-    elif precision == "bfloat16" and not shutil.which(os.environ.get("CXX", "g++")):
+    elif precision == "bfloat16" and not can_compile():
         raise ConfigError(
             "training: precision: got bfloat16, whose update torch.compile builds on a CPU with "
-            "g++, which is not installed; install g++ or use float32"
+            "g++ and Python's headers, which are not installed; install both or use float32"
         )

@@ -7,6 +7,7 @@ layer couples examples, so only the layers below may take part.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -179,6 +180,9 @@ class Maxout(Dense):
         return self.out
 
     def backward(self, grad: Float[Tensor, "s n outputs"]) -> None:
+        if self.affine.dtype == torch.bfloat16 and not self.affine.is_cuda:
+            self.delta = _compiled_to_winners()(self.affine, self.out, grad).flatten(-2)
+            return
         _first_winners_(self.affine, self.out.unsqueeze(-2))
         self.delta = self.affine.mul_(grad.unsqueeze(-2)).flatten(-2)
 
@@ -307,11 +311,27 @@ def _kept(slot: Slot, gradient: Tensor) -> Tensor:
     return gradient if slot.gradient is None else slot.gradient.copy_(gradient)
 
 
+@cache
+def _compiled_to_winners():
+    """In bfloat16 pieces tie often, and eager passes over it are slow: one compiled loop."""
+    return torch.compile(_to_winners, dynamic=False, fullgraph=True)
+
+
+def _to_winners(affine: Tensor, largest: Tensor, grad: Tensor) -> Tensor:
+    """The gradient of pieces [..., P, U]: the output's where a piece is the first that won."""
+    found, free = [], torch.ones_like(grad, dtype=torch.bool)
+    for piece in affine.unbind(-2):
+        won = (piece == largest) & free
+        free = free & ~won
+        found.append(torch.where(won, grad, 0))
+    return torch.stack(found, -2)
+
+
 def _first_winners_(affine: Tensor, largest: Tensor) -> None:
     """Overwrites pieces [..., P, U] with 1 for the first that is `largest`, else 0.
 
-    Ties are seldom, but for units that see only zeros and in bfloat16: looking for them first is
-    three times as fast as ruling them out. On a GPU looking would wait for it.
+    Ties are seldom, but for units that see only zeros: looking for them first is three times as
+    fast as ruling them out. On a GPU looking would wait for it.
     """
     won = affine.eq_(largest)
     if not won.is_cuda and won.sum(dtype=torch.float32) <= largest.numel():

@@ -9,6 +9,7 @@ from torch import Tensor
 from ganbench_kernels import reference
 from ganbench_kernels.checks import check_dropout, check_floating
 from ganbench_kernels.dispatch import Impl, choose
+from ganbench_kernels.inverted_dropout import compiled
 from ganbench_kernels.philox import LANES, dropout_mask, dropout_masks, keep_lanes
 from ganbench_kernels.registration import FusedOp
 
@@ -65,6 +66,9 @@ def dropout_factors(
     if choose("dropout", impl, like, sum(shapes[i].numel() for i in drawn)) == "triton":
         for i in drawn:
             factors[i] = _launch(like.new_ones(shapes[i]), keeps[i], seed, offset + i)
+    elif drawn and compiled.worth_compiling(shapes, like.device):
+        found = compiled.factors(shapes, keeps, seed, offset, like.dtype)
+        factors = [found[i] if i in drawn else None for i in range(len(keeps))]
     elif drawn:
         masks = dropout_masks(shapes, keeps, seed, offset)
         for i in drawn:

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from ganbench_kernels import dropout
+from ganbench_kernels import dropout, dropout_factors
+from ganbench_kernels.dispatch import can_compile
+from ganbench_kernels.inverted_dropout import compiled
 from ganbench_kernels.philox import dropout_mask
 
 SEEDS, OFFSET = torch.tensor([3, 5]), torch.tensor(2)
@@ -47,3 +49,41 @@ def test_what_does_not_fit_is_named() -> None:
         dropout(x, 0.5, SEEDS, SEEDS)
     with pytest.raises(ValueError, match=r"dropout: x: should be float32, float64 or bfloat16"):
         dropout(x.int(), 0.5, SEEDS, OFFSET)
+
+
+SHAPES = [torch.Size(shape) for shape in ((2, 30, 21), (2, 3, 100), (2, 5, 7))]
+needs_compiler = pytest.mark.skipif(not can_compile(), reason="no C++ compiler")
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_compiled_factors_are_the_masks_bit_for_bit(dtype: torch.dtype) -> None:
+    keeps = (0.8, 0.5, 0.3)
+    found = compiled.factors(SHAPES, keeps, SEEDS, OFFSET, dtype)
+    for number, (factor, shape, keep) in enumerate(zip(found, SHAPES, keeps, strict=True)):
+        kept = dropout_mask(shape, keep, SEEDS, OFFSET + number)
+        assert 0 < kept.sum() < kept.numel()
+        assert torch.equal(factor, kept.to(dtype) * (1 / keep))
+
+
+def test_factors_do_not_depend_on_who_draws_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    like = torch.empty(0)
+    found = []
+    for worth in (False, can_compile()):
+        monkeypatch.setattr(compiled, "worth_compiling", lambda *_, worth=worth: worth)
+        found.append(dropout_factors(SHAPES, (0.8, 1.0, 0.5), SEEDS, OFFSET, like))
+    for eager, built in zip(*found, strict=True):
+        assert (eager is None and built is None) or torch.equal(eager, built)
+    assert found[0][1] is None
+
+
+def test_small_masks_and_machines_without_a_compiler_do_not_compile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large, cpu = [torch.Size((compiled.WORTH_ELEMENTS,))], torch.device("cpu")
+    monkeypatch.setattr(compiled, "can_compile", lambda: True)
+    assert compiled.worth_compiling(large, cpu)
+    assert not compiled.worth_compiling(large, torch.device("cuda"))
+    assert not compiled.worth_compiling([torch.Size((10,))], cpu)
+    monkeypatch.setattr(compiled, "can_compile", lambda: False)
+    assert not compiled.worth_compiling(large, cpu)

@@ -293,6 +293,8 @@ def test_bfloat16_products_have_float32_weights_momentum_and_loss(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_ties_of_pieces_go_to_the_first(dtype: torch.dtype) -> None:
     affine = torch.tensor([[1.0, 3.0, 2.0], [1.0, 3.0, 5.0], [0.0, 3.0, 5.0]]).to(dtype)
-    largest = affine.amax(0, keepdim=True)
-    passes._first_winners_(affine, largest)
+    largest, grad = affine.amax(0), torch.tensor([2.0, -3.0, 0.5]).to(dtype)
+    routed = passes._to_winners(affine, largest, grad)
+    assert routed.tolist() == [[2, -3, 0], [0, 0, 0.5], [0, 0, 0]]
+    passes._first_winners_(affine, largest.unsqueeze(0))
     assert affine.tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 0]]
