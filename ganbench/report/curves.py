@@ -21,6 +21,11 @@ PANELS = (
         (("validation_log_likelihood", "Parzen window", SCORE),),
     ),
     (
+        "pairs of samples alike",
+        "share (data: 0.01)",
+        (("collapse_share", "generated", GENERATOR),),
+    ),
+    (
         "losses",
         "nats",
         (
@@ -42,6 +47,7 @@ PANELS = (
         ),
     ),
 )
+LAYOUT = "AB;CD;EE"  # in the order of the panels
 CHOICE: dict[str, Any] = {"s": 45, "facecolors": "none", "linewidths": 1.2, "zorder": 3}
 
 
@@ -51,7 +57,7 @@ def learning_curves_figure(
     title: str,
     footer: str,
 ) -> Figure:
-    """Returns validation log-likelihood, losses, D(x) and D(G(z)), and gradient norms over epochs.
+    """Returns validation log-likelihood, losses, D(x) and D(G(z)), gradient norms and collapse.
 
     Args:
         finished: history.csv of each seed that finished, at least one.
@@ -59,23 +65,30 @@ def learning_curves_figure(
         title: the experiment.
         footer: seeds and commit.
     """
-    figure = new_figure(title, footer, height=3.8)
-    panels = figure.subplots(2, 2, sharex=True).flatten()
+    figure = new_figure(title, footer, height=5.4)
+    panels = list(figure.subplot_mosaic(LAYOUT, sharex=True).values())
     for axes, (name, unit, columns) in zip(panels, PANELS, strict=True):
         for column, label, colour in columns:
-            _seed_lines(axes, finished, column, label, colour)
-            for history in diverged.values():
+            _seed_lines(axes, _with(finished, column), column, label, colour)
+            for history in _with(diverged, column).values():
                 axes.plot(history["epoch"], history[column], ":", color=colour, linewidth=0.8)
         _mark_phases(axes, next(iter(finished.values())))
         axes.set_title(name, loc="left")
         axes.set_ylabel(unit)
+        axes.tick_params(labelbottom=True)
         if len(columns) > 1:
             axes.legend(loc="best")
-    _, _, outputs, gradients = panels
-    outputs.set(ylim=(0, 1), xlabel="epoch")
+    _, alike, _, outputs, gradients = panels
+    alike.set(ylim=(0, 1))
+    outputs.set(ylim=(0, 1))
     gradients.set(yscale="log", xlabel="epoch")
     gradients.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
+
+
+def _with(histories: Mapping[int, pd.DataFrame], column: str) -> dict[int, pd.DataFrame]:
+    """Those that have the column: older ones lack the share of pairs alike."""
+    return {seed: history for seed, history in histories.items() if column in history}
 
 
 def _seed_lines(
@@ -83,6 +96,9 @@ def _seed_lines(
 ) -> None:
     """Draws each seed thin; with two seeds or more also their mean and the range they span."""
     curves = [history.set_index("epoch")[column].dropna() for history in histories.values()]
+    if not curves:
+        axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center")
+        return
     table = pd.concat(curves, axis="columns")
     mean = table.mean(axis="columns")
     axes.plot(mean.index, mean, color=colour, label=label, linewidth=1.4)

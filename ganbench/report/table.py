@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ganbench.provenance import atomic_path
 from ganbench.published import GAN2014
+from ganbench.report.collapse import collapse_notes
 from ganbench.report.collect import ExperimentResults
 from ganbench.report.rows import Range, Row
 
@@ -70,6 +71,7 @@ def printed_table(
     cells = [_cells(row, marks.get(row.experiment)) for row in rows]
     lines = [f"[{letter}] {note}" for note, letter in letters.items()]
     lines += [_each_seed(row) for row in rows if len(row.seed_values) > 1]
+    lines += [note for results in experiments for note in collapse_notes(results)]
     lines += _protocol_notes(rows)
     lines += [message for results in experiments for message in results.messages]
     sentences = (line if line.endswith(".") else f"{line}." for line in lines)

@@ -32,7 +32,7 @@ def unlabelled(axes: Axes, style: str) -> list[Line2D]:
 
 def test_the_thick_line_is_the_mean_over_finished_seeds() -> None:
     figure = learning_curves_figure({0: history(0.2), 3: history(0.6)}, {}, "title", "footer")
-    score, losses, *_ = figure.axes
+    score, _, losses, *_ = figure.axes
     mean = labelled(losses, "generator")
     np.testing.assert_allclose(mean.get_ydata(), 0.4)
     np.testing.assert_array_equal(mean.get_xdata(), [1, 2, 3, 4])
@@ -46,16 +46,25 @@ def test_the_thick_line_is_the_mean_over_finished_seeds() -> None:
 
 def test_one_seed_has_no_band() -> None:
     figure = learning_curves_figure({0: history(0.2)}, {}, "title", "footer")
-    assert [len(axes.collections) for axes in figure.axes] == [0, 0, 0, 0]
-    assert len(figure.axes[1].get_lines()) == 2
+    assert [len(axes.collections) for axes in figure.axes] == [0] * 5
+    assert len(figure.axes[2].get_lines()) == 2
 
 
 def test_a_diverged_seed_is_dotted_and_in_no_mean() -> None:
     gone = history(0.9, epochs=2)
     figure = learning_curves_figure({0: history(0.2)}, {1: gone}, "title", "footer")
-    losses = figure.axes[1]
+    losses = figure.axes[2]
     np.testing.assert_allclose(labelled(losses, "generator").get_ydata(), 0.2)
     assert [list(line.get_xdata()) for line in unlabelled(losses, ":")] == [[1, 2], [1, 2]]
+
+
+def test_histories_from_before_the_alarm_say_so_or_are_left_out() -> None:
+    new, old = history(0.2), history(0.6).drop(columns="collapse_share")
+    alike = learning_curves_figure({0: old}, {}, "title", "footer").axes[1]
+    assert [text.get_text() for text in alike.texts] == ["not recorded"]
+    both = learning_curves_figure({0: old, 1: new}, {2: old}, "title", "footer").axes[1]
+    np.testing.assert_allclose(labelled(both, "generated").get_ydata(), 0.2)
+    assert not both.texts
 
 
 def test_a_new_phase_is_marked_between_its_epochs() -> None:
