@@ -59,23 +59,25 @@ def _seeds_footer(results: ExperimentResults, stage: str) -> str:
 
 
 def _samples(results: ExperimentResults) -> Figure:
-    return samples_figure(*_shown_pictures(results))
+    return _pictures(results, samples_figure)
 
 
 def _interpolation(results: ExperimentResults) -> Figure:
-    return interpolation_figure(*_shown_pictures(results))
+    return _pictures(results, interpolation_figure)
 
 
-def _shown_pictures(results: ExperimentResults) -> tuple[Path, str, str, str]:
-    """File, preprocessing, title and footer of the seed and state that are shown."""
+def _pictures(results: ExperimentResults, draw: Callable[[Path, str, str, str], Figure]) -> Figure:
+    """Those of the seed and state that are shown; published records come without them."""
     experiment, seed = results.experiment, results.shown_seed
     assert seed is not None  # figures are drawn only where a seed finished
     checkpoint = experiment.evaluation.checkpoints[0]
     sampled = results.stages["sample"][seed]
     state = checkpoint.replace("_", " ")
     footer = _footer(f"seed {seed} (of median validation likelihood), {state} epoch", [sampled])
-    file = sampled.companion(f"figures_{checkpoint}.npz")
-    return file, experiment.preprocessing, experiment.title, footer
+    name = f"figures_{checkpoint}.npz"
+    if not sampled.path.with_name(name).exists():
+        return empty_figure(experiment.title, footer, f"seed_{seed}/{name} is not kept here")
+    return draw(sampled.companion(name), experiment.preprocessing, experiment.title, footer)
 
 
 def _learning_curves(results: ExperimentResults) -> Figure:

@@ -62,6 +62,17 @@ def test_an_empty_figure_says_why(
     assert all(reason in text for text in texts.values())
 
 
+def test_published_records_without_their_samples_can_be_reported(
+    synthetic: Write, texts: dict[str, str]
+) -> None:
+    suite = synthetic({"digits": (0,)})
+    suite.record_path("digits", 0, "sample").with_name("figures_last.npz").unlink()
+    write(suite)
+    for name in ("figure2", "interpolation"):
+        assert "seed_0/figures_last.npz is not kept here" in texts[f"{name}_digits.svg"]
+    assert "not kept" not in texts["learning_curves_digits.svg"]
+
+
 def test_a_changed_file_is_refused(synthetic: Write, texts: dict[str, str]) -> None:
     suite = synthetic({"digits": (0,)})
     file = suite.record_path("digits", 0, "sample").with_name("figures_last.npz")
