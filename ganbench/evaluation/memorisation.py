@@ -14,20 +14,21 @@ from ganbench.evaluation.measures import Estimate
 
 CELLS = 10  # as few as keep like with like; Meehan et al. use 10 to 30 on images
 FRESH_PER_CELL = 30  # below, Mann and Whitney's U is not yet near normal
-SMALLEST_CELL = 20  # samples; the authors' code takes the same
+SMALLEST_CELL = 20  # samples; the authors' experiments take cells of more than these too
 CLUSTERED = 10_000  # training images that make the cells
 NEAR = 1 / 3  # of the distance to the second nearest image
 NORMAL_95 = 1.96
 
 
 def copied_share(to_train: Nearest, to_fresh: Nearest, n_train: int, n_fresh: int) -> Estimate:
-    """Returns the share of samples that copy a training image, whatever their blur.
+    """Returns the share of samples that copy a training image; blur does not raise it.
 
     The nearest real image of a sample that copies nothing is a training image as often as these
     are among the real images: pi = n_train / (n_train + n_fresh). A copy's always is. With y the
     share of samples whose nearest is a training image, the copied share is (y - pi) / (1 - pi): 0
-    for fresh or blurred draws, 1 for a perfect memory. The control is in the measure: fresh images
-    are what training images are, but that the sampler never saw them.
+    for fresh draws and their averages, 1 for a perfect memory. The control is in the measure: fresh
+    images are what training images are, but that the sampler never saw them. Where the two differ
+    of themselves, it measures which of them samples resemble too, and may fall below 0.
 
     The standard error counts samples of the same nearest image as one (clusters), so that a
     collapsed sampler has a large one.
@@ -89,7 +90,10 @@ class Cells:
         both. Where no cell has samples and fresh images (a collapsed sampler) there is neither.
 
         Args:
-            samples: of a model; cells with fewer than `SMALLEST_CELL` of them are left out.
+            samples: of a model; cells with no more than `SMALLEST_CELL` of them are left out.
+
+        Differs from the authors' code, which adds a continuity correction of 0.5 to U: Z is 0 in
+        expectation here.
 
         Source: Meehan, Chaudhuri and Dasgupta, "A non-parametric test to detect data-copying in
         generative models", AISTATS 2020, arXiv 2004.05675; variance: DeLong et al., Biometrics 44
@@ -118,7 +122,7 @@ class Cells:
         cells = self._cell(samples)
         for cell, (known, of_fresh) in enumerate(zip(self._train, self._fresh, strict=True)):
             made = samples[cells == cell]
-            if len(made) >= SMALLEST_CELL and len(of_fresh):
+            if len(made) > SMALLEST_CELL and len(of_fresh):
                 yield nearest_two(made, known).distance.cpu().numpy(), of_fresh
 
 

@@ -52,6 +52,28 @@ def test_the_training_images_differ_in_no_bin() -> None:
     assert coverage.Bins(samplers.train()).different(samplers.train()).value == 0
 
 
+def test_of_fresh_draws_one_bin_in_twenty_differs() -> None:
+    """A mixture of ten Gaussians in the plane; 40 draws of 2,000 from 100 bins of 20,000."""
+    stream = torch.Generator().manual_seed(0)
+    centers = 5 * torch.randn(10, 2, generator=stream)
+
+    def drawn(count: int) -> torch.Tensor:
+        which = torch.randint(10, (count,), generator=stream)
+        return centers[which] + torch.randn(count, 2, generator=stream)
+
+    bins = coverage.Bins(drawn(20_000))
+    shares = [bins.different(drawn(2000)).value for _ in range(40)]
+    # 4,000 bins, not independent within a draw. What is counted in the bins also made them, and
+    # the training images' own share is measured: both move a few in a thousand.
+    assert np.mean(shares) == pytest.approx(0.05, abs=0.01)
+    assert 0 < np.std(shares) < 0.05
+
+
+def test_bins_know_no_order_of_samples() -> None:
+    bins = coverage.Bins(samplers.train())
+    assert bins.different(samplers.good().flip(0)) == bins.different(samplers.good())
+
+
 def test_the_classifier_names_digits_it_never_saw(classifier: Classifier) -> None:
     assert classifier.accuracy > ACCURACY
     assert classifier.test_histogram.sum() == len(samplers.heldout())

@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 import torch
 from sklearn.cluster import KMeans
+from sklearn.neighbors import NearestNeighbors
 
 from ganbench.evaluation import memorisation
 from ganbench.evaluation.distances import nearest_two
@@ -80,7 +81,7 @@ def test_data_copying_by_scipy_cell_by_cell(fresh_count: int) -> None:
             rows[torch.from_numpy(labels == cell)].double()
             for rows, labels in zip((samples, train, fresh), of, strict=True)
         )
-        if len(made) < memorisation.SMALLEST_CELL or not len(new):
+        if len(made) <= memorisation.SMALLEST_CELL or not len(new):
             continue
         u, _ = scipy.stats.mannwhitneyu(
             torch.cdist(made, known).amin(1), torch.cdist(new, known).amin(1)
@@ -94,6 +95,55 @@ def test_data_copying_by_scipy_cell_by_cell(fresh_count: int) -> None:
     by_hand = np.average(superiority, weights=weights)
     assert value(found, "copying_superiority") == pytest.approx(by_hand)
     assert found[0].labels["cells"] == len(weights)
+
+
+def authors_statistic(
+    fresh: np.ndarray, samples: np.ndarray, train: np.ndarray, kmeans: KMeans
+) -> tuple[float, float]:
+    """C_T by the formula of Meehan et al.'s released code, and what its continuity adds to it.
+
+    There the mean of U is n m / 2 - 0.5, and a cell counts when its share of the samples is above
+    20 / m.
+    """
+    n_of, m_of, t_of = (kmeans.predict(rows.astype(np.float32)) for rows in (fresh, samples, train))
+    z, continuity, weights = [], [], []
+    for cell in range(kmeans.n_clusters):
+        known = NearestNeighbors(n_neighbors=1).fit(train[t_of == cell])
+        made, new = (
+            known.kneighbors(rows[labels == cell])[0].ravel()
+            for rows, labels in ((samples, m_of), (fresh, n_of))
+        )
+        if len(made) / len(samples) > 20 / len(samples):
+            n, m = len(new), len(made)
+            deviation = np.sqrt(n * m * (n + m + 1) / 12)
+            u = scipy.stats.mannwhitneyu(made, new, alternative="less").statistic
+            z.append((u - (n * m / 2 - 0.5)) / deviation)
+            continuity.append(0.5 / deviation)
+            weights.append(n / len(fresh))
+    return np.average(z, weights=weights), np.average(continuity, weights=weights)
+
+
+@pytest.mark.parametrize("sampler", [samplers.good, samplers.blurred, samplers.memorising])
+def test_data_copying_is_the_authors_but_for_their_continuity(sampler) -> None:
+    train, fresh, samples = samplers.train(), samplers.heldout(), sampler()[:230]
+    kmeans = KMeans(memorisation.CELLS, random_state=0).fit(train.numpy())
+    counts = np.bincount(kmeans.predict(samples.numpy()), minlength=memorisation.CELLS)
+    assert counts.min() <= memorisation.SMALLEST_CELL < counts.max()
+    rows = (one.double().numpy() for one in (fresh, samples, train))
+    theirs, continuity = authors_statistic(*rows, kmeans)
+    ours = value(memorisation.Cells(train, fresh).data_copying(samples), "copying_z")
+    assert ours == pytest.approx(theirs - continuity)
+    assert 0.001 < continuity < 0.01
+
+
+def test_data_copying_knows_neither_order_nor_place_nor_scale() -> None:
+    """Moving every pixel, halving it, and shuffling the samples changes no distance's rank."""
+    train, fresh, samples = samplers.train(), samplers.heldout(), samplers.blurred()
+    plain = memorisation.Cells(train, fresh).data_copying(samples)
+    moved = memorisation.Cells(train / 2 + 1, fresh / 2 + 1).data_copying(samples.flip(0) / 2 + 1)
+    for one, other in zip(plain, moved, strict=True):
+        assert (one.name, one.n) == (other.name, other.n)
+        assert one.value == pytest.approx(other.value, rel=0.01)
 
 
 def test_samples_far_from_every_fresh_image_have_no_statistic() -> None:
@@ -115,6 +165,30 @@ def test_the_interval_is_that_of_bootstrapped_distances() -> None:
     ]
     # A thousand resamples know a deviation to 2 %.
     assert variance**0.5 == pytest.approx(np.std(drawn), rel=0.1)
+
+
+def test_the_distance_ratio_is_of_medians_by_hand() -> None:
+    """Samples 1, 2 and 9 away, fresh images 4, 4 and 5 away; copies are at 0."""
+    train = torch.tensor([[0.0], [100.0]])
+    samples, fresh = torch.tensor([[1.0], [98.0], [9.0]]), torch.tensor([[4.0], [96.0], [5.0]])
+    of_fresh = nearest_two(fresh, train)
+    found = memorisation.nearest_ratio(nearest_two(samples, train), of_fresh)
+    assert (found.value, found.n) == (0.5, 3)
+    assert memorisation.nearest_ratio(of_fresh, of_fresh).value == 1
+    assert memorisation.nearest_ratio(nearest_two(train, train), of_fresh).value == 0
+
+
+def test_the_distance_ratio_by_scikit_learn_and_at_another_scale() -> None:
+    samples, fresh, train = samplers.blurred()[:99], samplers.heldout()[:99], samplers.train()
+
+    def ratio(scale: float) -> float:
+        to_train = (nearest_two(rows * scale, train * scale) for rows in (samples, fresh))
+        return memorisation.nearest_ratio(*to_train).value
+
+    known = NearestNeighbors(n_neighbors=1).fit(train.double().numpy())
+    made, new = (known.kneighbors(rows.double().numpy())[0] for rows in (samples, fresh))
+    assert ratio(1.0) == pytest.approx(np.median(made) / np.median(new))
+    assert ratio(4.0) == ratio(1.0)
 
 
 def test_near_duplicates_are_three_times_nearer_to_one_image() -> None:

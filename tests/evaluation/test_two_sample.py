@@ -1,16 +1,23 @@
 """Two-sample measures against loops, scikit-learn, and draws of one distribution."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 import torch
+from prdc import compute_prdc
 from sklearn.neighbors import KNeighborsClassifier
 
 from ganbench.evaluation import two_sample
 from ganbench.evaluation.two_sample import distances
 
 from . import samplers
+
+with warnings.catch_warnings():
+    # Torch's own modules, which ignite imports, are marked so.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from ignite.metrics import MaximumMeanDiscrepancy
 
 # The same float64 sums in another order.
 ROUNDING = 1e-12
@@ -66,6 +73,26 @@ def test_mmd_of_two_normals_is_the_published_formula() -> None:
     assert two_sample.squared_mmd(distances(a, b), 1.0) == pytest.approx(expected, abs=0.03)
 
 
+@pytest.mark.parametrize("bandwidth", [0.5, 2.0])
+def test_mmd_is_the_square_of_ignites(bandwidth: float) -> None:
+    made, real = pair(100)
+    theirs = MaximumMeanDiscrepancy(var=bandwidth**2)
+    theirs.update((made.double(), real.double()))
+    ours = two_sample.squared_mmd(distances(made, real), bandwidth)
+    # It sums in float32.
+    assert ours == pytest.approx(theirs.compute() ** 2, rel=1e-4)
+    assert ours > 0.001
+
+
+def test_mmd_goes_below_zero_where_ignites_is_cut_off() -> None:
+    stream = torch.Generator().manual_seed(1)
+    made, real = torch.randn(2, 20, 3, generator=stream)
+    theirs = MaximumMeanDiscrepancy()
+    theirs.update((made, real))
+    assert two_sample.squared_mmd(distances(made, real), 1.0) < -0.001
+    assert theirs.compute() == 0
+
+
 def test_mmd_is_unbiased() -> None:
     stream = torch.Generator().manual_seed(0)
     values = [
@@ -89,6 +116,36 @@ def test_precision_and_recall_by_loops() -> None:
     precision, recall = two_sample.precision_recall(distances(made, real))
     assert precision == covered(made, real)
     assert recall == covered(real, made)
+    assert precision != recall
+
+
+@pytest.mark.parametrize("n", [30, 200])
+def test_precision_and_recall_are_those_of_prdc(n: int, capsys: pytest.CaptureFixture[str]) -> None:
+    made, real = (rows.double() for rows in pair(n))
+    theirs = compute_prdc(real.numpy(), made.numpy(), nearest_k=two_sample.NEIGHBOURS)
+    capsys.readouterr()
+    ours = two_sample.precision_recall(distances(made, real))
+    assert ours == pytest.approx((theirs["precision"], theirs["recall"]))
+
+
+def test_a_ball_holds_its_rim_as_in_the_paper_and_not_as_in_prdc() -> None:
+    """The data are 0 to 4: the ball of 0 reaches to 3, and its rim is at -3."""
+    real, made = torch.arange(5.0)[:, None], torch.arange(-7.0, -2)[:, None]
+    precision, _ = two_sample.precision_recall(distances(made, real))
+    theirs = compute_prdc(real.double().numpy(), made.double().numpy(), nearest_k=3)
+    assert (precision, theirs["precision"]) == (0.2, 0)
+
+
+def test_precision_and_recall_of_the_same_and_of_far_points() -> None:
+    real = samplers.heldout()[:50]
+    assert two_sample.precision_recall(distances(real.clone(), real)) == (1, 1)
+    assert two_sample.precision_recall(distances(real + 50, real)) == (0, 0)
+
+
+def test_precision_is_the_recall_of_the_data_for_the_samples() -> None:
+    made, real = pair(100)
+    precision, recall = two_sample.precision_recall(distances(made, real))
+    assert two_sample.precision_recall(distances(real, made)) == (recall, precision)
     assert precision != recall
 
 
