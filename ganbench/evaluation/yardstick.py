@@ -8,7 +8,7 @@ from ganbench.evaluation import memorisation
 from ganbench.evaluation.classifier import Classifier
 from ganbench.evaluation.coverage import Bins, class_coverage
 from ganbench.evaluation.distances import nearest_two
-from ganbench.evaluation.diversity import POINTS, collapse_share
+from ganbench.evaluation.diversity import COLLAPSED, POINTS, collapse_share
 from ganbench.evaluation.measures import Estimate
 from ganbench.evaluation.parzen import log_likelihoods
 from ganbench.evaluation.two_sample import two_sample
@@ -62,7 +62,12 @@ class Yardstick:
         return [
             *self._copying(few),
             memorisation.parzen_gap(*likelihoods),
-            Estimate("collapse_share", share, n=min(POINTS, len(few))),
+            Estimate(
+                "collapse_share",
+                share,
+                n=min(POINTS, len(few)),
+                labels={"collapsed": int(share >= COLLAPSED)},
+            ),
             self._bins.different(few),
             *(class_coverage(few, self.classifier) if self.classifier else ()),
             *two_sample(few, self._fresh),

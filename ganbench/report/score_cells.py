@@ -11,6 +11,8 @@ def cell(metric: Metric) -> str:
     measure = MEASURES.get(metric.name)
     digits = measure.digits if measure else LIKELIHOOD_DIGITS
     value = f"{metric.value:.{digits}f}"
+    if metric.labels.get("collapsed"):
+        return f"{value} COLLAPSED"
     if metric.interval is not None:
         low, high = (f"{end:.{digits}f}" for end in metric.interval)
         return f"{value} ({low} to {high})"

@@ -1,49 +1,55 @@
 """`ganbench score`: everything that is measured, for anybody's samples or for a suite's own."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from ganbench.config import settings_digest
-from ganbench.data import sample_files
+from ganbench.data import overlaps, sample_files
 from ganbench.data.datasets import LOADERS, Dataset, load, split_digests
 from ganbench.data.fetch import data_directory
 from ganbench.data.rows import Images
-from ganbench.errors import DataError, DataNotAvailableError, GanbenchError
-from ganbench.evaluation import parzen, scoring
+from ganbench.errors import DataNotAvailableError, GanbenchError
+from ganbench.evaluation import parzen
 from ganbench.evaluation.classifier import Classifier
 from ganbench.evaluation.measures import MEASURES, Estimate
+from ganbench.evaluation.parzen import Protocol
 from ganbench.evaluation.yardstick import Yardstick
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, companion, provenance, read_record
+from ganbench.stages.calibrate import training_order
 from ganbench.stages.context import Job, impl_used, resolve_device
+from ganbench.stages.likelihood import Labels, Likelihood, ToRows
 
-Labels = dict[str, str | int | float]
-HELD_OUT = 5  # of so many training images one is held out for the control
+HELD_OUT = 4  # of so many training images one is held out for the control
 BLURRED = 4  # fresh images whose mean is a blurred one
-ToRows = Callable[[np.ndarray], Float[Tensor, "n d"]]
+MOST_DRAWS = 5  # of the protocol's samples, from one file
 
 
 def score_samples(
-    samples: Path | np.ndarray | Tensor,
+    samples: Path | str | np.ndarray | Tensor,
     dataset: str,
     protocol: str = "gan2014",
     data_dir: Path | None = None,
     device: str = "auto",
     allow_copies: bool = False,
 ) -> Record:
-    """Returns the likelihood of samples under a protocol and every measure beyond it.
+    """Returns likelihood and every measure beyond it of samples, and of controls beside them.
 
-    Of data in folds, the likelihood is over all of them and the rest is of the first.
+    The controls are training images held out, in the measures beyond likelihood, and training
+    images, in the likelihood (the first draw of `ganbench evaluate --calibration`). Of data in
+    folds, the likelihood is over all of them and the rest is of the first.
 
     Args:
-        samples: pixels in [0, 1], or a file of them (see `sample_files.read`); the first as many as
-            the protocol takes.
+        samples: pixels in [0, 1], or a file of them (see `sample_files.read`). The first as many
+            as the protocol takes are measured; up to four times as many more are further draws of
+            the likelihood.
         dataset: a data set's name.
         protocol: a name of `ganbench.evaluation.parzen.PROTOCOLS`.
         data_dir: the data directory; else $GANBENCH_DATA, else the user's cache.
@@ -54,22 +60,22 @@ def score_samples(
         GanbenchError: names, samples or data are not what they should be.
     """
     started = time.time()
+    samples = Path(samples) if isinstance(samples, str) else samples
     where = str(samples) if isinstance(samples, Path) else "samples"
     _known("--dataset", dataset, LOADERS)
     _known("--protocol", protocol, parzen.PROTOCOLS)
     device = resolve_device(device)
     data = load(dataset, data_directory(data_dir))
-    check_splits(data)
-    rows = _rows(samples, data, parzen.PROTOCOLS[protocol].samples, where)
+    counts = [_count("shared_images", overlaps.shared_images(data), "data")]
+    rows, given = _rows(samples, data, parzen.PROTOCOLS[protocol].samples, where)
+    counts.append(_count("samples_given", given, "samples", len(rows)))
     if not allow_copies:
-        refuse_copies(rows, data, where)
+        overlaps.refuse_copies(rows, data, where)
 
     def to_rows(raw: np.ndarray) -> Tensor:
         return Images(torch.from_numpy(raw).to(device), data.scale, "unit_interval").rows()
 
-    rows = rows.to(device)
-    found, likelihood = _likelihood(rows, data, protocol, to_rows)
-    beyond = _yardstick(data, data.train, to_rows).measure(rows, found.folds[0].sigma)
+    scorer = Scorer(data, parzen.PROTOCOLS[protocol], to_rows, dataset)
     config = {"dataset": dataset, "protocol": protocol, "allow_copies": allow_copies}
     return Record(
         stage="score",
@@ -79,11 +85,39 @@ def score_samples(
         config_digest=settings_digest(config),
         inputs=_digests(samples),
         datasets=split_digests(data),
-        metrics=[*likelihood, *_metrics(beyond, {})],
+        metrics=[
+            *_likelihoods(scorer, rows.to(device)),
+            *_beyond(scorer, rows.to(device)),
+            *counts,
+        ],
         provenance=provenance(
             "score", started, device, torch.get_num_threads(), impl_used(), "float32"
         ),
     )
+
+
+def _likelihoods(scorer: "Scorer", rows: Float32[Tensor, "n d"]) -> list[Metric]:
+    """Of the samples, of their further draws, and of training images in their place."""
+    likelihood = Likelihood(scorer.dataset, scorer.protocol, scorer.to_rows, scorer.title)
+    count, train = scorer.protocol.samples, scorer.dataset.train
+    first, *further = rows.split(count)
+    metrics = likelihood.metrics(first, {"source": "samples"})
+    for draw, others in enumerate(further, 1):
+        metrics += likelihood.redrawn(others, {"source": "samples", "draw": draw})
+    images = scorer.to_rows(train[training_order(len(train))[:count].numpy()])
+    return metrics + likelihood.metrics(images, {"source": "training_images"})
+
+
+def _beyond(scorer: "Scorer", rows: Float32[Tensor, "n d"]) -> list[Metric]:
+    yardstick = scorer.yardstick(scorer.dataset.train)
+    first = rows[: scorer.protocol.samples]
+    metrics = scorer.measured(yardstick, first, {"source": "samples"})
+    without, fresh = scorer.held_out(yardstick)
+    return metrics + scorer.measured(without, fresh, {"source": "held_out_images"})
+
+
+def _count(name: str, value: int, source: str, n: int | None = None) -> Metric:
+    return Metric(name=name, value=value, unit="images", n=n, labels={"source": source})
 
 
 def score_suite(
@@ -118,7 +152,9 @@ def score_suite(
     paths = {seed: job.out.parent / f"seed_{seed}" / "sample.json" for seed in seeds}
     records = {seed: _sampled(job, path, seed, digests) for seed, path in paths.items()}
     inputs = {f"{path.parent.name}/{path.name}": file_sha256(path) for path in paths.values()}
-    yardstick = _yardstick(dataset, dataset.train, to_rows)
+    protocol = parzen.PROTOCOLS[job.experiment.evaluation.protocol]
+    scorer = Scorer(dataset, protocol, to_rows, job.experiment.title)
+    yardstick = scorer.yardstick(dataset.train)
     metrics: list[Metric] = []
     checkpoint = job.experiment.evaluation.checkpoints[0]
     for seed, record in records.items():
@@ -126,9 +162,9 @@ def score_suite(
             file = companion(paths[seed], record, f"samples_{checkpoint}.npy")
             samples = torch.from_numpy(np.load(file, allow_pickle=False)).to(job.device)
             labels: Labels = {"source": "model", "checkpoint": checkpoint, "seed": seed}
-            metrics += _measured(job, dataset, yardstick, samples, to_rows, labels)
-    for name, stick, samples in _controls(job, dataset, yardstick, to_rows):
-        metrics += _measured(job, dataset, stick, samples, to_rows, {"source": name})
+            metrics += scorer.measured(yardstick, samples, labels)
+    for name, stick, samples in scorer.controls(yardstick):
+        metrics += scorer.measured(stick, samples, {"source": name})
     return job.record(metrics=metrics, inputs=inputs, datasets=digests)
 
 
@@ -143,87 +179,76 @@ def _sampled(job: Job, path: Path, seed: int, digests: dict[str, str]) -> Record
     return record
 
 
-def _controls(
-    job: Job, dataset: Dataset, yardstick: Yardstick, to_rows: ToRows
-) -> Iterator[tuple[str, Yardstick, Tensor]]:
-    """Samplers whose faults are known, and what each is measured by."""
-    order = np.random.default_rng(0).permutation(len(dataset.train))
-    count = parzen.PROTOCOLS[job.experiment.evaluation.protocol].samples
-    held_out, others = np.split(order, [min(count, len(order) // HELD_OUT)])
-    fresh = to_rows(dataset.train[held_out])
-    without = _yardstick(dataset, dataset.train[others], to_rows, yardstick.classifier)
-    nearest = torch.cdist(fresh, fresh).topk(BLURRED, largest=False).indices
-    yield "held_out_images", without, fresh
-    yield "blurred_images", without, fresh[nearest].mean(1)
-    yield "training_images", yardstick, to_rows(dataset.train[order[:count]])
+@dataclass(frozen=True)
+class Scorer:
+    """Measures samplers beyond likelihood, against the first fold of one data set.
+
+    Attributes:
+        dataset: gives training, validation and test images.
+        protocol: its number of samples is the controls' too, and its grid gives the bandwidth.
+        to_rows: stored images to rows on the device.
+        title: begins what is printed.
+    """
+
+    dataset: Dataset
+    protocol: Protocol
+    to_rows: ToRows
+    title: str
+
+    def yardstick(self, train: np.ndarray, classifier: Classifier | None = None) -> Yardstick:
+        """Returns the data's side of the measures; a classifier where the data have classes."""
+        fold, labels = self.dataset.folds[0], self.dataset.train_labels
+        rows, fresh = self.to_rows(train), self.to_rows(fold.test)
+        if classifier is None and labels is not None and fold.test_labels is not None:
+            classifier = Classifier(rows, labels, fresh, fold.test_labels)
+        return Yardstick(rows, fresh, 0.5 / self.dataset.scale, classifier)
+
+    def held_out(self, yardstick: Yardstick) -> tuple[Yardstick, Float[Tensor, "n d"]]:
+        """Returns training images as a perfect sampler's, and a yardstick that lacks them."""
+        train = self.dataset.train
+        held_out, others = np.split(self._order(), [min(self._samples, len(train) // HELD_OUT)])
+        without = self.yardstick(train[others], yardstick.classifier)
+        return without, self.to_rows(train[held_out])
+
+    def controls(self, yardstick: Yardstick) -> Iterator[tuple[str, Yardstick, Tensor]]:
+        """Yields samplers whose faults are known, and what each is measured by."""
+        without, fresh = self.held_out(yardstick)
+        nearest = torch.cdist(fresh, fresh).topk(BLURRED, largest=False).indices
+        yield "held_out_images", without, fresh
+        yield "blurred_images", without, fresh[nearest].mean(1)
+        known = self.dataset.train[self._order()[: self._samples]]
+        yield "training_images", yardstick, self.to_rows(known)
+
+    def measured(
+        self, stick: Yardstick, samples: Float[Tensor, "n d"], labels: Labels
+    ) -> list[Metric]:
+        """Returns every measure, at the bandwidth of the samples that are looked at."""
+        folds = len(self.dataset.folds)
+        images = self.to_rows(self.dataset.folds[0].validation)
+        validation, grid = self.protocol.validation_images(images, folds), self.protocol.grid(folds)
+        sigma = parzen.choose_bandwidth(validation, stick.some(samples), grid).sigma
+        metrics = [_metric(one, labels) for one in stick.measure(samples, sigma)]
+        print(f"{self.title}: {labels}: {len(metrics)} measures", flush=True)
+        return metrics
+
+    @property
+    def _samples(self) -> int:
+        return self.protocol.samples
+
+    def _order(self) -> np.ndarray:
+        return np.random.default_rng(0).permutation(len(self.dataset.train))
 
 
-def _measured(
-    job: Job, dataset: Dataset, stick: Yardstick, samples: Tensor, to_rows: ToRows, labels: Labels
-) -> list[Metric]:
-    protocol = parzen.PROTOCOLS[job.experiment.evaluation.protocol]
-    folds = len(dataset.folds)
-    validation = protocol.validation_images(to_rows(dataset.folds[0].validation), folds)
-    sigma = parzen.choose_bandwidth(validation, stick.some(samples), protocol.grid(folds)).sigma
-    metrics = _metrics(stick.measure(samples, sigma), labels)
-    print(f"{job.experiment.title}: {labels}: {len(metrics)} measures", flush=True)
-    return metrics
-
-
-def _yardstick(
-    dataset: Dataset,
-    train: np.ndarray,
-    to_rows: ToRows,
-    classifier: Classifier | None = None,
-) -> Yardstick:
-    """Against the first fold; with a classifier where the data have classes."""
-    fold, labels = dataset.folds[0], dataset.train_labels
-    rows, fresh = to_rows(train), to_rows(fold.test)
-    if classifier is None and labels is not None and fold.test_labels is not None:
-        classifier = Classifier(rows, labels, fresh, fold.test_labels)
-    return Yardstick(rows, fresh, 0.5 / dataset.scale, classifier)
-
-
-def _metrics(estimates: Sequence[Estimate], labels: Labels) -> list[Metric]:
-    return [
-        Metric(
-            name=one.name,
-            value=one.value,
-            unit=MEASURES[one.name].unit,
-            standard_error=one.standard_error,
-            interval=one.interval,
-            n=one.n,
-            labels=labels | one.labels,
-        )
-        for one in estimates
-    ]
-
-
-def _likelihood(
-    rows: Float[Tensor, "n d"], data: Dataset, protocol: str, to_rows: ToRows
-) -> tuple[scoring.Score, list[Metric]]:
-    validation = [to_rows(fold.validation) for fold in data.folds]
-    test = [to_rows(fold.test) for fold in data.folds]
-    found = scoring.score(validation, test, rows, parzen.PROTOCOLS[protocol])
-    labels: Labels = {"protocol": found.protocol, "n_centers": found.n_centers}
-    sigmas = {fold.sigma for fold in found.folds}
-    tested = sum(len(images) for images in test)
-    values = {
-        "log_likelihood": (found.log_likelihood, found.standard_error, tested),
-        "grid_penalty": (found.grid_penalty, None, None),
-        "bandwidth_error": (found.bandwidth_error, None, None),
-    }
-    return found, [
-        Metric(
-            name=name,
-            value=value,
-            unit="nats",
-            standard_error=error,
-            n=n,
-            labels=labels | {"sigma": min(sigmas), "sigma_max": max(sigmas)},
-        )
-        for name, (value, error, n) in values.items()
-    ]
+def _metric(one: Estimate, labels: Labels) -> Metric:
+    return Metric(
+        name=one.name,
+        value=one.value,
+        unit=MEASURES[one.name].unit,
+        standard_error=one.standard_error,
+        interval=one.interval,
+        n=one.n,
+        labels=labels | one.labels,
+    )
 
 
 def _known(option: str, name: str, names: dict) -> None:
@@ -233,13 +258,16 @@ def _known(option: str, name: str, names: dict) -> None:
 
 def _rows(
     samples: Path | np.ndarray | Tensor, data: Dataset, count: int, where: str
-) -> Float[Tensor, "n d"]:
+) -> tuple[Float32[Tensor, "n d"], int]:
+    """Whole draws of the protocol's number, and how many samples were given."""
     if isinstance(samples, Path):
         array = sample_files.read(samples)
     else:
         array = np.asarray(samples.detach().cpu() if isinstance(samples, Tensor) else samples)
     _, channels, height, width = data.train.shape
-    return sample_files.rows(array, (channels, height, width), data.scale, count, where)
+    shape = (channels, height, width)
+    rows = sample_files.rows(array, shape, data.scale, count, where, MOST_DRAWS)
+    return rows, len(array)
 
 
 def _digests(samples: Path | np.ndarray | Tensor) -> dict[str, str]:
@@ -248,42 +276,3 @@ def _digests(samples: Path | np.ndarray | Tensor) -> dict[str, str]:
         return {}
     files = sorted(samples.glob("*.png")) if samples.is_dir() else [samples]
     return {file.name: file_sha256(file) for file in files}
-
-
-def check_splits(data: Dataset) -> None:
-    """Refuses a data set whose test images choose the bandwidth.
-
-    Raises:
-        DataError: a fold's validation and test images share some.
-    """
-    for number, fold in enumerate(data.folds):
-        shared = len(_bytes(fold.validation) & _bytes(fold.test))
-        if shared:
-            raise DataError(
-                f"{data.name}: fold {number}: {shared} validation images are test images too; "
-                "give each image to one split"
-            )
-
-
-def refuse_copies(rows: Float[Tensor, "n d"], data: Dataset, where: str) -> None:
-    """Refuses samples that are images of the data set, when stored as it is.
-
-    Raises:
-        GanbenchError: says how many, and of which split.
-    """
-    raw = (rows * data.scale).round().to(torch.uint8).numpy()
-    splits = {"training": [data.train]}
-    splits["validation"] = [fold.validation for fold in data.folds]
-    splits["test"] = [fold.test for fold in data.folds]
-    for split, parts in splits.items():
-        known = set().union(*map(_bytes, parts))
-        count = sum(row.tobytes() in known for row in raw)
-        if count:
-            raise GanbenchError(
-                f"{where}: {count} of {len(raw)} samples are {split} images of {data.name}, pixel "
-                "by pixel; give the model's own, or --allow-copies to score them as they are"
-            )
-
-
-def _bytes(images: np.ndarray) -> set[bytes]:
-    return {image.tobytes() for image in images}

@@ -32,6 +32,14 @@ def values() -> dict[str, dict[str, float]]:
     return {name: measured(yardstick.measure(one, SIGMA)) for name, one in made.items()}
 
 
+def test_only_the_collapsed_sampler_raises_the_alarm() -> None:
+    yardstick = Yardstick(samplers.train(), samplers.heldout(), 1 / 32, None)
+    for sampler, alarm in ((samplers.good, 0), (samplers.blurred, 0), (samplers.collapsed, 1)):
+        found = yardstick.measure(sampler(), SIGMA)
+        (share,) = (one for one in found if one.name == "collapse_share")
+        assert share.labels == {"collapsed": alarm}
+
+
 def measured(estimates: list[Estimate]) -> dict[str, float]:
     """Of the kernel's bandwidths, the median distance."""
     return {e.name: e.value for e in estimates if e.labels.get("bandwidth", 1.0) == 1.0}

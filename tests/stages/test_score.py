@@ -1,6 +1,7 @@
 """`ganbench score`: guards, the record, and that nothing of the workflow is needed."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,19 +15,21 @@ import torch
 from ganbench.data import digits
 from ganbench.data.datasets import split_digests
 from ganbench.data.splits import Dataset, Fold
-from ganbench.errors import DataError, DataNotAvailableError, GanbenchError
+from ganbench.errors import DataNotAvailableError, GanbenchError
 from ganbench.evaluation import parzen, scoring
 from ganbench.evaluation.measures import MEASURES
 from ganbench.provenance import file_sha256
-from ganbench.records import Record, read_record
+from ganbench.records import Metric, Record, read_record
 from ganbench.report import score_print
 from ganbench.report.score_print import print_score
 from ganbench.stages import score
+from ganbench.stages.calibrate import calibrate
 from ganbench.stages.score import score_samples, score_suite
 
 from .conftest import Project
 
 COUNT = 500
+COUNTS = ("samples_given", "shared_images")
 PROGRAM = """
 import sys
 sys.modules["snakemake"] = sys.modules["typst"] = None
@@ -57,13 +60,56 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
     return path, score_samples(path, "digits")
 
 
+def of_source(record: Record, source: str) -> dict[str, list[Metric]]:
+    """Its metrics by name."""
+    found: dict[str, list[Metric]] = {}
+    for metric in record.metrics:
+        if metric.labels["source"] == source:
+            found.setdefault(metric.name, []).append(metric)
+    return found
+
+
 def test_the_record_holds_every_measure_with_its_unit(scored: tuple[Path, Record]) -> None:
     _, record = scored
-    likelihood = {"log_likelihood", "grid_penalty", "bandwidth_error"}
-    assert {metric.name for metric in record.metrics} == MEASURES.keys() | likelihood
+    likelihood = {
+        "log_likelihood",
+        "grid_penalty",
+        "bandwidth_error",
+        "validation_log_likelihood",
+    }
+    expected = {
+        "samples": MEASURES.keys() | likelihood | {"samples_given"},
+        "held_out_images": MEASURES.keys(),
+        "training_images": likelihood,
+        "data": {"shared_images"},
+    }
+    assert {source: of_source(record, source).keys() for source in expected} == expected
+    assert {metric.labels["source"] for metric in record.metrics} == expected.keys()
+    units = {name: measure.unit for name, measure in MEASURES.items()}
+    units |= dict.fromkeys(likelihood, "nats") | dict.fromkeys(COUNTS, "images")
     for metric in record.metrics:
-        expected = MEASURES[metric.name].unit if metric.name in MEASURES else "nats"
-        assert metric.unit == expected
+        assert metric.unit == units[metric.name]
+
+
+def test_training_images_are_scored_as_the_calibration_scores_them(
+    scored: tuple[Path, Record], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", replace(parzen.GAN2014, samples=COUNT))
+    monkeypatch.setattr("ganbench.evaluation.calibration.CENTERS", {})
+    job = project.job("calibrate")
+    calibration = calibrate(replace(job, out=project.folder / "r.json"), project.folder)
+    expected = next(one for one in calibration.metrics if one.name == "log_likelihood")
+    (found,) = of_source(scored[1], "training_images")["log_likelihood"]
+    assert (found.value, found.standard_error) == (expected.value, expected.standard_error)
+    assert found.labels["n_centers"] == COUNT
+
+
+def test_the_held_out_images_are_those_of_the_suites_controls(
+    scored: tuple[Path, Record], sampled: Project
+) -> None:
+    job = replace(sampled.job("score", None), out=sampled.folder / "score.json")
+    suite = of_source(score_suite(job, [], sampled.folder), "held_out_images")
+    assert of_source(scored[1], "held_out_images") == suite
 
 
 def test_the_likelihood_is_that_of_the_protocol(scored: tuple[Path, Record]) -> None:
@@ -103,7 +149,125 @@ def test_everything_is_printed(
     for measure in MEASURES.values():
         assert measure.title in shown
         assert measure.direction in shown
-    assert f"{scored[1].metrics[0].value:.1f} ± " in shown
+    samples, images = (
+        of_source(scored[1], source)["log_likelihood"][0]
+        for source in ("samples", "training_images")
+    )
+    (line,) = re.findall(r"Parzen log-likelihood .*", shown)
+    assert line.split()[2:8] == [
+        *(f"{samples.value:.1f}", "±", f"{samples.standard_error:.1f}"),
+        *(f"{images.value:.1f}", "±", f"{images.standard_error:.1f}"),
+    ]
+    (line,) = re.findall(r"Sigma .*", shown)
+    assert line.split()[1:3] == [f"{one.labels['sigma']:.3f}" for one in (samples, images)]
+    (line,) = re.findall(r"Recall .*", shown)
+    cells = [of_source(scored[1], one)["recall"][0] for one in ("samples", "held_out_images")]
+    assert [word for word in line.split() if word[0] == "0" and "." in word][::2] == [
+        f"{one.value:.3f}" for one in cells
+    ]
+    assert "at the grid's edge" not in shown
+    assert "COLLAPSED" not in shown
+    assert shown.endswith("(a calibration, no bound).\n")
+
+
+def relabelled(record: Record, name: str, **labels: str | int) -> Record:
+    """The same with labels added to the metrics of a name."""
+    metrics = [
+        one.model_copy(update={"labels": one.labels | labels}) if one.name == name else one
+        for one in record.metrics
+    ]
+    return record.model_copy(update={"metrics": metrics})
+
+
+def added(record: Record, name: str, value: float, unit: str, source: str) -> Record:
+    """The same with this metric in the place of its namesakes."""
+    one = Metric(name=name, value=value, unit=unit, labels={"source": source})
+    others = [metric for metric in record.metrics if metric.name != name]
+    return record.model_copy(update={"metrics": [*others, one]})
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            lambda r: relabelled(r, "log_likelihood", protocol_note="it leaks"),
+            "gan2014: it leaks.",
+        ),
+        (lambda r: relabelled(r, "log_likelihood", sigma_at_grid_edge=1), ", at the grid's edge"),
+        (lambda r: relabelled(r, "grid_penalty", at_bound=1), " or more"),
+        (lambda r: relabelled(r, "collapse_share", collapsed=1), " COLLAPSED"),
+        (
+            lambda r: added(r, "shared_images", 3, "images", "data"),
+            "3 validation images are test images too, pixel by pixel.",
+        ),
+        (
+            lambda r: added(r, "samples_given", 1700, "images", "samples"),
+            f"Of 1,700 samples the table is of the first {COUNT}.",
+        ),
+    ],
+)
+def test_what_a_reader_must_know_is_printed(
+    scored: tuple[Path, Record], capsys: pytest.CaptureFixture[str], change, expected: str
+) -> None:
+    print_score(scored[1])
+    assert expected not in capsys.readouterr().out
+    print_score(change(scored[1]))
+    assert expected in capsys.readouterr().out
+
+
+def test_samples_beyond_the_protocols_are_further_draws(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score, "_beyond", lambda *_: [])
+    many = np.concatenate([averages(), averages() * 0.9, averages(7)])
+    record = score_samples(many, "digits")
+    alone = score_samples(many[COUNT : 2 * COUNT], "digits")
+    (again,) = of_source(record, "samples")["redrawn_log_likelihood"]
+    assert again.value == of_source(alone, "samples")["log_likelihood"][0].value
+    assert again.labels["draw"] == 1
+    (given,) = of_source(record, "samples")["samples_given"]
+    assert (given.value, given.n) == (2 * COUNT + 7, 2 * COUNT)
+    capsys.readouterr()
+    print_score(record)
+    shown = capsys.readouterr().out
+    assert f"Of 1,007 samples the table is of the first {COUNT}.\n" in shown
+    assert (
+        f"Log-likelihood of each further {COUNT}, nats: {again.value:.1f}; 7 samples were not used."
+    ) in shown
+
+
+def test_of_folds_the_range_of_sigma_and_the_leak_are_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = digits.load()
+    (fold,) = whole.folds
+    parts = [(slice(0, 60), slice(0, 90)), (slice(60, 297), slice(90, 300))]
+    folds = tuple(Fold(fold.validation[v], fold.test[t], None) for v, t in parts)
+    data = Dataset("digits", 16.0, whole.train, None, folds)
+    monkeypatch.setattr(score, "load", lambda *_: data)
+    monkeypatch.setattr(score, "_beyond", lambda *_: [])
+    protocol = replace(parzen.GMMN2015, samples=COUNT, fold_sigmas=(0.5, 0.6))
+    monkeypatch.setitem(parzen.PROTOCOLS, "gmmn2015", protocol)
+    print_score(score_samples(averages(), "digits", "gmmn2015"))
+    shown = capsys.readouterr().out
+    assert f"gmmn2015: {parzen.GMMN2015.note}.\n" in shown
+    assert re.search(r"Sigma +0\.500, at the grid's edge", shown)
+    metrics = [
+        Metric(
+            name="fold_log_likelihood",
+            value=1,
+            unit="nats",
+            labels={"source": "samples", "sigma": sigma, "sigma_at_grid_edge": 0},
+        )
+        for sigma in (0.3, 0.1, 0.2)
+    ]
+    record = score_samples(averages(), "digits").model_copy(update={"metrics": metrics})
+    assert score_print._sigma(record, "samples") == "0.100 to 0.300"
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    with pytest.raises(GanbenchError, match=r"s\.npy: cannot be read as \.npy .*No such file"):
+        score_samples(str(tmp_path / "s.npy"), "digits")
 
 
 @pytest.mark.parametrize("kind", ["array", "tensor", "images"])
@@ -114,7 +278,7 @@ def test_arrays_and_tensors_are_taken_too(monkeypatch, kind: str) -> None:
         seen.append(rows)
         raise GanbenchError("enough")
 
-    monkeypatch.setattr(score, "refuse_copies", stop)
+    monkeypatch.setattr(score.overlaps, "refuse_copies", stop)
     samples = {
         "array": averages(),
         "tensor": torch.from_numpy(averages()).requires_grad_(),
@@ -125,25 +289,6 @@ def test_arrays_and_tensors_are_taken_too(monkeypatch, kind: str) -> None:
     assert torch.equal(seen[0], torch.from_numpy(averages()))
 
 
-@pytest.mark.parametrize("split", ["training", "validation", "test"])
-def test_images_of_the_data_set_are_no_samples(split: str) -> None:
-    data = digits.load()
-    images = {
-        "training": data.train,
-        "validation": data.folds[0].validation,
-        "test": data.folds[0].test,
-    }
-    samples = averages()
-    # Float noise of less than half a level is no difference.
-    samples[7:10] = images[split][:3].reshape(3, 64) / 16 + 0.01
-    with pytest.raises(GanbenchError) as error:
-        score_samples(samples.clip(0, 1), "digits")
-    assert str(error.value) == (
-        f"samples: 3 of {COUNT} samples are {split} images of digits, pixel by pixel; give the "
-        "model's own, or --allow-copies to score them as they are"
-    )
-
-
 def test_copies_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     reached = []
 
@@ -151,24 +296,11 @@ def test_copies_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
         reached.append(True)
         raise GanbenchError("enough")
 
-    monkeypatch.setattr(score.scoring, "score", stop)
+    monkeypatch.setattr(score, "_likelihoods", stop)
     images = digits.load().train[:COUNT].reshape(-1, 64) / 16
     with pytest.raises(GanbenchError, match="enough"):
         score_samples(images, "digits", allow_copies=True)
     assert reached
-
-
-def test_a_test_image_that_chooses_the_bandwidth_is_refused() -> None:
-    whole = digits.load()
-    (fold,) = whole.folds
-    leaking = Fold(fold.validation, np.concatenate([fold.test, fold.validation[:4]]), None)
-    data = Dataset("digits", 16.0, whole.train, None, (fold, leaking))
-    with pytest.raises(DataError) as error:
-        score.check_splits(data)
-    assert str(error.value) == (
-        "digits: fold 1: 4 validation images are test images too; give each image to one split"
-    )
-    score.check_splits(whole)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +411,11 @@ def test_measures_without_classes_are_left_out() -> None:
     whole = digits.load()
     fold = Fold(whole.folds[0].validation, whole.folds[0].test, None)
     data = Dataset("digits", 16.0, whole.train, None, (fold,))
-    stick = score._yardstick(data, data.train, lambda raw: torch.from_numpy(raw).flatten(1) / 16)
+
+    def to_rows(raw: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(raw).flatten(1) / 16
+
+    stick = score.Scorer(data, parzen.GAN2014, to_rows, "digits").yardstick(data.train)
     names = {one.name for one in stick.measure(torch.from_numpy(averages()), 0.2)}
     absent = {"class_divergence", "classes_hit", "classifier_accuracy"}
     assert names == MEASURES.keys() - absent
