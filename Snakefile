@@ -92,6 +92,7 @@ onstart:
 rule all:
     input:
         f"{REPORT}/report.json",
+        f"{RESULTS}/estimators/estimators.html" if "digits" in BY_DATASET else [],
         [f"{RESULTS}/paper.pdf"] if EXPERIMENTS else [],
 
 
@@ -303,6 +304,31 @@ rule paper:
         code=code_digest("paper"),
     shell:
         "ganbench paper --report {input.report} --out {output} > {log} 2>&1"
+
+
+# On the data set that needs no download; docs/estimators.md has MNIST.
+rule estimators:
+    input:
+        "ganbench/bench/estimators.py",
+    output:
+        expand(f"{RESULTS}/estimators/estimators.{{suffix}}", suffix=["csv", "md"]),
+        html=report(
+            f"{RESULTS}/estimators/estimators.html",
+            category="Uncertainty",
+            labels={"table": "other estimators"},
+            caption="ganbench/report/captions/estimators.rst",
+        ),
+    log:
+        f"{RESULTS}/logs/estimators.log",
+    conda:
+        "environment.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        folder=lambda wildcards, output: Path(output.html).parent,
+    shell:
+        "ganbench bench estimators --dataset digits --out {params.folder} > {log} 2>&1"
 
 
 # Not part of `all`: `snakemake --cores 1 bench`. Times are of this machine, so nothing else should run on it.

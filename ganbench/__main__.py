@@ -316,8 +316,10 @@ def bench_estimators(
 ) -> None:
     """Compare estimators of the same log-likelihood: error, seconds, memory."""
     from ganbench.bench.estimators import main as run
+    from ganbench.report.page import write_page
 
     run(out, samples, dataset, points, data_dir)
+    write_page(out / "estimators.html", out / "estimators.md", "Estimators of one likelihood")
 
 
 @app.command()

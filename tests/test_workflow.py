@@ -124,7 +124,8 @@ def edit(finished: Workspace):
 
 def test_everything_is_built(finished: Workspace) -> None:
     results = finished.folder / "results/tiny"
-    for name in ("report/table1.csv", "report/figure2_tiny.svg", "paper.pdf"):
+    shown = ("report/table1.csv", "report/figure2_tiny.svg", "estimators/estimators.html")
+    for name in (*shown, "paper.pdf"):
         assert (results / name).stat().st_size > 0
     assert finished.planned() == {}
 

@@ -12,12 +12,13 @@ from ganbench.report.table import STYLE
 SOURCE = Path(__file__).parents[2] / "docs" / "likelihood.md"
 
 
-def write_page(out: Path, source: Path = SOURCE) -> None:
+def write_page(out: Path, source: Path = SOURCE, title: str = "") -> None:
     """Writes the page; the same words give the same bytes.
 
     Args:
         out: the HTML file.
-        source: Markdown whose first line is the heading.
+        source: Markdown.
+        title: of the page; the first line, a heading, if empty.
 
     Raises:
         GanbenchError: the source tree's page is not there.
@@ -25,7 +26,7 @@ def write_page(out: Path, source: Path = SOURCE) -> None:
     if not source.is_file():
         raise GanbenchError(f"{source}: is missing; run in a checkout of the source")
     text = source.read_text()
-    title = escape(text.partition("\n")[0].lstrip("# "))
+    title = escape(title or text.partition("\n")[0].lstrip("# "))
     body = MarkdownIt("commonmark").enable("table").render(text)
     with atomic_path(out) as temporary:
         temporary.write_text(

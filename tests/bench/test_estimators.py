@@ -50,11 +50,12 @@ def test_ours_is_right(rows: dict[str, dict]) -> None:
 def test_one_leaf_makes_scikit_learn_right_and_its_defaults_do_not(
     rows: dict[str, dict], task: Task, tree: str
 ) -> None:
-    """If the second fails, scikit-learn has mended it: say so in docs/estimators.md."""
+    """If the last fails, scikit-learn has mended it: say so in docs/estimators.md."""
     name = f"scikit-learn KernelDensity, {tree}"
     exact = rows[f"{name}, leaf_size={len(task.centers)}"]
     assert exact["max_error_nats"] < ROUNDING
-    assert rows[f"{name}, defaults"]["mean_error_nats"] > 1
+    for settings in ("defaults", "rtol=0.0001", "rtol=1e-08", "atol=1e-10"):
+        assert rows[f"{name}, {settings}"]["mean_error_nats"] > 1, settings
 
 
 def test_scipy_says_why_not(rows: dict[str, dict]) -> None:
