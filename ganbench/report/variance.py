@@ -24,9 +24,9 @@ VARIANCE_LEGEND = (
     "their draws, and the same test images serve every seed. Draws and seeds: analysis of variance "
     "of y_sd = mu + a_s + b_sd, negative components cut off at 0 (Searle, Casella and McCulloch "
     "1992; interval of the seeds' part by Williams 1962). The model takes draws to scatter alike "
-    "in every seed, which a collapsed one, whose draws are all the same, breaks; with one draw a seed "
-    "neither part has a number. Bandwidth: bootstrap of the validation "
-    "images that choose it; its brackets are the range over seeds. Intervals are of 95 %."
+    "in every seed, which a collapsed one, whose draws are all the same, breaks; with one draw a "
+    "seed neither part has a number. Bandwidth: bootstrap of the validation images that choose it; "
+    "its brackets are the range over seeds. Intervals are of 95 %."
 )
 SEEDS_LEGEND = (
     f"Seeds of each of two configurations that tell such a difference with power {POWER:g} (t test "
