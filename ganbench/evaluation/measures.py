@@ -70,7 +70,7 @@ MEASURES = {
         "Distance ratio",
         "1",
         "memorisation",
-        "1 is best; falls for copies and for blur",
+        "1 is best; falls for copies, and may for blur",
         "folklore",
         3,
     ),

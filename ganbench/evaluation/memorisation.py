@@ -1,4 +1,4 @@
-"""Does a sampler copy its training images? Five answers, of which one is blind to blur."""
+"""Does a sampler copy its training images? Five answers; some take blur for copying."""
 
 from collections.abc import Iterator
 
@@ -86,8 +86,9 @@ class Cells:
         sqrt(n m (n + m + 1) / 12). C_T is the mean of Z over cells, weighted by the fresh images in
         them, and grows with the number of samples. The effect size does not: it is the same mean of
         U / (n m), the probability of superiority, 0.5 without copying, and its 95 % interval is
-        normal with DeLong's variance. Blurred samples lie near the training images too and lower
-        both. Where no cell has samples and fresh images (a collapsed sampler) there is neither.
+        normal with DeLong's variance. Blurred samples may lie near the training images too and
+        lower both. Where no cell has samples and fresh images (a collapsed sampler) there is
+        neither.
 
         Args:
             samples: of a model; cells with no more than `SMALLEST_CELL` of them are left out.
@@ -144,8 +145,8 @@ def _mann_whitney(
 def nearest_ratio(to_train: Nearest, fresh_to_train: Nearest) -> Estimate:
     """Returns the median distance of samples to the training images over that of fresh images.
 
-    1 for fresh draws. It falls for copies, and as much for samples that are merely blurred, which
-    are near to everything: alone it proves nothing.
+    1 for fresh draws. It falls for copies, and may fall as much for samples that are merely
+    blurred (averages of similar images are near to all of them): alone it proves nothing.
 
     Args:
         to_train: of the samples, among the training images.

@@ -20,7 +20,7 @@ from ganbench.report.table import NONE, PrintedTable, write_printed_table
 CONTROLS = {
     "held_out_images": "control: held-out training images",
     "blurred_images": "control: the same, blurred",
-    "training_images": "control: the first, as if trained on",
+    "training_images": "control: training images",
 }
 NOT_SCORED = "not scored yet; run `ganbench score`"
 SHOWN_BANDWIDTH = 1.0  # times the median distance; the csv has the others
@@ -34,15 +34,18 @@ PANELS = {
     "recall": None,
 }
 LEGENDS = {
-    "memorisation": "Copied is the measure to read: blur cannot lower it. C_T, P(farther) and the "
-    "distance ratio fall for copies and for blur alike, as the blurred control shows. Where the "
-    "held-out images do not score 0, training and test images differ of themselves.",
+    "memorisation": "Copied is the measure to read: copies raise it and blur does not. C_T, "
+    "P(farther) and the distance ratio fall for copies and may fall as much for blur, as for the "
+    "blurred control. Copied below 0: the nearest real image is a test image more often than these "
+    "are among the images, so that samples are rather of the test images' kind. Where the held-out "
+    "images do not score 0, training and test images differ of themselves.",
     "coverage": "Pairs alike: share of pairs of samples nearer to each other than 99 % of the "
     "data's. Different bins: share of k-means bins. Class KL: from the samples' classes to the "
     "test images', by a classifier trained here, whose accuracy is beside it.",
     "two samples": "Equal numbers of samples and test images in five disjoint blocks; 95 % "
-    "interval of Student's t over them. Read each against the held-out images: no p-values, every "
-    "model is told from the data.",
+    "interval of Student's t over them. MMD²: of the kernel whose bandwidth is the median distance "
+    "of test images; the csv has 0.25, 0.5 and 2 times that too. Read each against the held-out "
+    "images: no p-values, every model is told from the data.",
 }
 
 

@@ -166,6 +166,11 @@ def test_other_settings_are_refused(suite: Suite) -> None:
             "0.250 (0.000 to 0.500)",
         ),
         (Metric(name="classes_hit", value=9, unit="classes"), "9"),
+        (
+            Metric(name="collapse_share", value=0.4, unit="1", labels={"collapsed": 1}),
+            "0.400 COLLAPSED",
+        ),
+        (Metric(name="collapse_share", value=0.01, unit="1", labels={"collapsed": 0}), "0.010"),
         (Metric(name="log_likelihood", value=225.04, unit="nats", standard_error=2), "225.0 ± 2.0"),
     ],
 )
