@@ -8,7 +8,9 @@ meets D's weights or leaves D at the fakes; nothing is divided by their ratio, w
 confident logits and for hinge.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -78,20 +80,25 @@ def update(
         d_loss, g_loss, slopes = ganbench_kernels.adversarial_loss_gradients(
             real_logits, fake_logits, objective
         )
-        cotangent = _sample_cotangent(discriminator, factors, slice(count, None))
         row_weight = torch.cat([slopes[0], slopes[1]], 1)
+        d_norms, g_norms = ([], []) if with_norms else (None, None)
+        learn = partial(discriminator.learn, rates=rates, row_weight=row_weight, norms=d_norms)
+        cotangent = _sample_cotangent(discriminator, factors, slice(count, None), learn)
         grad = cotangent.mul_(slopes[2].to(cotangent.dtype).unsqueeze(-1))
-        for one in reversed(generator.passes):
+        for number, one in reversed(list(enumerate(generator.passes))):
             one.backward(grad)
-            if one is not generator.passes[0]:
+            if number:
                 grad = one.to_inputs()
-        d_norm = discriminator.norm(row_weight) if with_norms else None
-        g_norm = generator.norm() if with_norms else None
-        discriminator.accelerate(rates, row_weight)
-        generator.accelerate(rates)
+            generator.learn(number, rates, norms=g_norms)
         discriminator.move(rates)
         generator.move(rates)
-        return Outcome(d_loss, g_loss, real_logits, fake_logits, d_norm, g_norm)
+        return Outcome(
+            d_loss, g_loss, real_logits, fake_logits, _together(d_norms), _together(g_norms)
+        )
+
+
+def _together(norms: list[Tensor] | None) -> Float[Tensor, " s"] | None:
+    return None if norms is None else torch.stack(norms).norm(dim=0)
 
 
 def _dropout_factors(
@@ -127,14 +134,18 @@ def _logits(
 
 
 def _sample_cotangent(
-    discriminator: Player[Discriminator], factors: list[Tensor | None], fakes: slice
+    discriminator: Player[Discriminator],
+    factors: list[Tensor | None],
+    fakes: slice,
+    learn: Callable[[int], None],
 ) -> Float[Tensor, "s n d"]:
-    """Returns dlogit_i/dimage_i of the fakes; the passes keep what D's gradient needs."""
+    """Returns dlogit_i/dimage_i of the fakes; `learn` is told of each layer that is done."""
     grad = torch.ones_like(discriminator.passes[-1].out)
     for number in reversed(range(len(factors))):
         rows = ALL if number else fakes
         discriminator.passes[number].backward(grad)
         grad = discriminator.passes[number].to_inputs(rows)
+        learn(number)
         factor = factors[number]
         if factor is not None:
             grad.mul_(factor[:, rows])

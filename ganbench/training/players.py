@@ -1,21 +1,23 @@
 """The networks of one player, one a seed: parameters, momentum, and how they move."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 import ganbench_kernels
 from ganbench.config import Precision
 from ganbench.models import Discriminator, Generator, Linear, Maxout
+from ganbench.training import pages
 from ganbench.training.passes import Pass, Rates, Slot, make_pass
 
 # Elements of a piece of a weight matrix that fits a core's cache beside its momentum.
 CHUNK = 1 << 17
 Network = TypeVar("Network", Generator, Discriminator)
+Part = TypeVar("Part")
 
 
 class Chunk(NamedTuple):
@@ -52,12 +54,13 @@ class Player(Generic[Network]):
             for same in zip(*(network.parameters() for network in networks), strict=True)
         ]
         self.shapes = [value.shape for value in stacked]
-        self.weights = torch.cat([value.flatten() for value in stacked])
-        self.velocity = torch.zeros_like(self.weights)
+        count = sum(shape.numel() for shape in self.shapes)
+        self.weights, self.velocity = (_zeros(count, stacked[0]) for _ in range(2))
+        torch.cat([value.flatten() for value in stacked], out=self.weights)
         low = precision == "bfloat16"
-        self.compute = self.weights.to(torch.bfloat16) if low else self.weights
-        whole = low or self.weights.is_cuda
-        self.gradient = torch.empty_like(self.compute) if whole else None
+        products = self.weights[:1].to(torch.bfloat16 if low else self.weights.dtype)
+        self.compute = _zeros(count, products) if low else self.weights
+        self.gradient = _zeros(count, products) if low or self.weights.is_cuda else None
         self.values, self.velocities = self._split(self.weights), self._split(self.velocity)
         for s, network in enumerate(networks):
             for parameter, value in zip(network.parameters(), self.values, strict=True):
@@ -65,30 +68,42 @@ class Player(Generic[Network]):
         self.bounds = self._bounds()
         self.passes = self._passes()
         self.chunks = self._chunks()
-        for chunk in self.chunks:
+        for chunk in chain(*self.chunks):
             _take_norms(chunk)
         self._bound()
         self.refresh()
 
-    def accelerate(self, rates: Rates, row_weight: Tensor | None = None) -> None:
-        """Takes the last backward's gradients into momentum; see `Pass.accelerate`."""
-        for one in self.passes:
-            if self.gradient is None:
-                one.accelerate(rates, row_weight)
-            else:
-                one.gradients(row_weight)
+    def learn(
+        self,
+        number: int,
+        rates: Rates,
+        row_weight: Tensor | None = None,
+        norms: list[Tensor] | None = None,
+    ) -> None:
+        """Takes the gradient of layer `number` into momentum, once it has passed it on.
 
-    def norm(self, row_weight: Tensor | None = None) -> Float[Tensor, " s"]:
-        """Returns the L2 norm of all gradients of the last backward together, for each network."""
-        norms = [
-            gradient.flatten(1).double().norm(dim=1)
-            for one in self.passes
-            for gradient in one.gradients(row_weight)
-        ]
-        return torch.stack(norms).norm(dim=0)
+        Where no gradient is in memory its weights move at once, while the momentum is in the cache.
+
+        Args:
+            number: of the layer, whose backward is done.
+            rates: step sizes.
+            row_weight: see `Pass.gradients`.
+            norms: gets the L2 norms [S] of the layer's gradients.
+        """
+        one = self.passes[number]
+        if norms is not None:
+            gradients = one.gradients(row_weight)
+            norms += [gradient.flatten(1).double().norm(dim=1) for gradient in gradients]
+        if self.gradient is not None:
+            one.gradients(row_weight)
+            return
+        one.accelerate(rates, row_weight)
+        for chunk in self.chunks[number]:
+            chunk.weights.add_(chunk.velocity)
+            _take_norms(chunk)
 
     def move(self, rates: Rates) -> None:
-        """Moves the weights along the momentum and bounds the norms of incoming weights."""
+        """Ends an update: moves what has not moved yet, bounds the norms of incoming weights."""
         if self.weights.is_cuda:
             assert self.gradient is not None
             gradients = self._split(self.gradient.to(self.weights.dtype))
@@ -97,11 +112,7 @@ class Player(Generic[Network]):
             )
             self.refresh()
             return
-        if self.gradient is None:
-            for chunk in self.chunks:
-                chunk.weights.add_(chunk.velocity)
-                _take_norms(chunk)
-        else:
+        if self.gradient is not None:
             _compiled_move()(self.chunks, *map(torch.as_tensor, rates))
         self._bound()
 
@@ -117,13 +128,12 @@ class Player(Generic[Network]):
 
     def _bound(self) -> None:
         """Scales down what is too long, by the chunks' norms."""
-        norms = [chunk.norms for chunk in self.chunks if chunk.norms is not None]
-        if self.bound is None or not bool((torch.cat(norms) > self.bound).any()):
+        bounded = [(chunk.weights, chunk.norms) for chunk in chain(*self.chunks)]
+        bounded = [(weights, norms) for weights, norms in bounded if norms is not None]
+        if self.bound is None or not any(bool((norms > self.bound).any()) for _, norms in bounded):
             return
-        for chunk in self.chunks:
-            if chunk.norms is not None:
-                factor = (self.bound / chunk.norms).clamp_(max=1)
-                chunk.weights.mul_(factor.unsqueeze(-1))
+        for weights, norms in bounded:
+            weights.mul_((self.bound / norms).clamp_(max=1).unsqueeze(-1))
         self.refresh()
 
     def refresh(self) -> None:
@@ -135,31 +145,41 @@ class Player(Generic[Network]):
         parts = flat.split([shape.numel() for shape in self.shapes])
         return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def _chunks(self) -> list[Chunk]:
-        """Pieces that stay in the cache between two visits; whole ones where one visit is all."""
-        chunks = []
-        parts = self.values, self.velocities, self._split(self.compute)
-        for *tensors, gradient, bound in zip(*parts, self._gradients(), self.bounds, strict=True):
-            rows = [tensor.flatten(0, -2) for tensor in tensors]
-            step = len(rows[0])
-            if gradient is None:
-                step = max(1, CHUNK // rows[0].shape[1])
-            for start in range(0, len(rows[0]), step):
-                weights, velocity, compute = (row[start : start + step] for row in rows)
-                norms = None if bound is None else weights.new_empty(len(weights))
-                whole = None if gradient is None else gradient.flatten(0, -2)
-                chunks.append(Chunk(weights, velocity, whole, compute, norms))
-        return chunks
+    def _chunks(self) -> list[list[Chunk]]:
+        """Each layer in pieces that stay in the cache; whole where one visit is all."""
+        parts = self.values, self.velocities, self._gradients(), self._split(self.compute)
+        cut = [list(_cut(*part)) for part in zip(*parts, self.bounds, strict=True)]
+        return [weight + bias for weight, bias in _pairs(cut)]
 
     def _gradients(self) -> Sequence[Tensor | None]:
         return [None] * len(self.values) if self.gradient is None else self._split(self.gradient)
 
     def _passes(self) -> list[Pass]:
         slots = map(Slot, self._split(self.compute), self.velocities, self._gradients())
-        # Every layer has a weight and a bias, in this order.
-        pairs = zip(*[iter(slots)] * 2, strict=True)
-        layers = self.networks[0].layers
-        return [make_pass(layer, *pair) for layer, pair in zip(layers, pairs, strict=True)]
+        layers = zip(self.networks[0].layers, _pairs(slots), strict=True)
+        return [make_pass(layer, *pair) for layer, pair in layers]
+
+
+def _pairs(parts: Iterable[Part]) -> Iterator[tuple[Part, Part]]:
+    """Every layer has a weight and a bias, in this order."""
+    return zip(*[iter(parts)] * 2, strict=True)
+
+
+def _cut(
+    weights: Tensor, velocity: Tensor, gradient: Tensor | None, compute: Tensor, bound: float | None
+) -> Iterator[Chunk]:
+    """Rows of a parameter; all of them where the gradient is in memory."""
+    weights, velocity, compute = (one.flatten(0, -2) for one in (weights, velocity, compute))
+    count, width = weights.shape
+    step = count
+    if gradient is None:
+        step = max(1, CHUNK // width)
+    else:
+        gradient = gradient.flatten(0, -2)
+    for start in range(0, count, step):
+        rows = slice(start, start + step)
+        norms = None if bound is None else weights.new_empty(len(weights[rows]))
+        yield Chunk(weights[rows], velocity[rows], gradient, compute[rows], norms)
 
 
 @cache
@@ -168,14 +188,18 @@ def _compiled_move():
     return torch.compile(_move, dynamic=False, fullgraph=True)
 
 
-def _move(chunks: list[Chunk], rate: Tensor, momentum: Tensor) -> None:
-    for chunk in chunks:
+def _move(layers: list[list[Chunk]], rate: Tensor, momentum: Tensor) -> None:
+    for chunk in chain(*layers):
         assert chunk.gradient is not None
         chunk.velocity.mul_(momentum).sub_(chunk.gradient.to(chunk.weights.dtype) * rate)
         chunk.weights.add_(chunk.velocity)
         chunk.compute.copy_(chunk.weights)
         if chunk.norms is not None:
             chunk.norms.copy_(torch.linalg.vector_norm(chunk.weights, dim=-1))
+
+
+def _zeros(count: int, like: Tensor) -> Tensor:
+    return like.new_zeros(count) if like.is_cuda else pages.zeros(count, like.dtype)
 
 
 def _take_norms(chunk: Chunk) -> None:
