@@ -82,7 +82,9 @@ def dropout_masks(
     thresholds = [keep_lanes(keep) for keep in keeps]
     sizes = [shape.numel() // count for shape in shapes]
     counts = [blocks(*both) for both in zip(sizes, thresholds, strict=True)]
-    bits = words(*places(tuple(counts), seed.device), seeds, offset)
+    block, number = _places(tuple(counts), seed.device)
+    # int32 keeps the low 32 bits; a little-endian int16 view then gives the lanes in order.
+    bits = torch.stack(words(block, seeds, offset + number), -1).to(torch.int32)
     masks = []
     for part, shape, size, threshold in zip(
         bits.split(counts, 1), shapes, sizes, thresholds, strict=True
@@ -109,34 +111,31 @@ def blocks(size: int, threshold: int) -> int:
     return -(-size // (128 if is_one_bit(threshold) else 8))
 
 
+def words(
+    block: torch.Tensor, seeds: torch.Tensor, offset: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """Returns the four words of blocks of masks, int64 [S, B]; their low 32 bits count.
+
+    Args:
+        block: index of each block in its mask, [1, B].
+        seeds: int64 keys [S, 1].
+        offset: int64, 0-d or [1, B]: of the block's mask.
+    """
+    drawn = philox(
+        (block, torch.zeros_like(block[:, :1]), offset & WORD, (offset >> 32) & WORD),
+        (seeds & WORD, (seeds >> 32) & WORD),
+    )
+    return torch.broadcast_tensors(*drawn)
+
+
 @cache
-def places(counts: tuple[int, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns the index of each block in its mask, and the number of its mask, [1, B] or [1, 1]."""
+def _places(counts: tuple[int, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """The index of each block in its mask, and the number of its mask, [1, B] or [1, 1]."""
     index = torch.cat([torch.arange(count) for count in counts])
     number = torch.arange(len(counts))
     if len(counts) > 1:
         number = number.repeat_interleave(torch.tensor(counts))
     return index.reshape(1, -1).to(device), number.reshape(1, -1).to(device)
-
-
-def words(
-    block: torch.Tensor, number: torch.Tensor, seeds: torch.Tensor, offset: torch.Tensor
-) -> torch.Tensor:
-    """Returns the words of blocks of several masks, int32 [S, B, 4].
-
-    Args:
-        block: index of each block in its mask; see `places`.
-        number: of its mask, counted from `offset`.
-        seeds: int64 keys [S, 1].
-        offset: int64, 0-d.
-    """
-    offsets = offset + number
-    drawn = philox(
-        (block, torch.zeros_like(block[:, :1]), offsets & WORD, (offsets >> 32) & WORD),
-        (seeds & WORD, (seeds >> 32) & WORD),
-    )
-    # int32 keeps the low 32 bits; a little-endian int16 view then gives the lanes in order.
-    return torch.stack(torch.broadcast_tensors(*drawn), -1).to(torch.int32)
 
 
 def _kept(bits: torch.Tensor, threshold: int) -> torch.Tensor:

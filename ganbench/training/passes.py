@@ -6,6 +6,7 @@ turns it into the discriminator's gradient where it meets the weights. That hold
 layer couples examples, so only the layers below may take part.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
@@ -21,6 +22,9 @@ from ganbench.errors import ConfigError
 
 aten = torch.ops.aten
 ALL = slice(None)
+# Numbers of a block of weights that is moved while it is in the cache, and its fewest rows: every
+# product of a block packs its other factor anew.
+BLOCK, BLOCK_ROWS = 3 << 17, 256
 
 
 @dataclass
@@ -30,12 +34,15 @@ class Slot:
     Attributes:
         value: what products read; of the compute dtype.
         velocity: momentum, of the master dtype.
-        gradient: where the update wants the gradient; None where it goes into the velocity at once.
+        gradient: where the update wants the gradient; None where it goes into the velocity at once,
+            and the value, which is the master copy then, moves with it.
+        norms: L2 norm of each unit's incoming weights [S, ...], where it is bounded.
     """
 
     value: Tensor
     velocity: Tensor
     gradient: Tensor | None
+    norms: Tensor | None = None
 
 
 class Rates(NamedTuple):
@@ -91,11 +98,11 @@ class Pass:
         """
         raise NotImplementedError
 
-    def accelerate(self, rates: Rates, row_weight: Float[Tensor, "s n"] | None) -> None:
-        """Does v <- m v - lr g for weight and bias."""
+    def step(self, rates: Rates, row_weight: Float[Tensor, "s n"] | None) -> None:
+        """Does v <- m v - lr g, w <- w + v for weight and bias."""
         gradients = self.gradients(row_weight)
         for slot, gradient in zip((self.weight, self.bias), gradients, strict=True):
-            _accelerate(slot.velocity, gradient, rates)
+            _step(slot, gradient, rates)
 
 
 class Dense(Pass):
@@ -127,15 +134,22 @@ class Dense(Pass):
         _product_(out.flatten(1, -2), delta.mT, x)
         return out, _kept(self.bias, bias)
 
-    def accelerate(self, rates: Rates, row_weight: Float[Tensor, "s n"] | None) -> None:
-        """As `Pass.accelerate`, without a gradient in memory."""
+    def step(self, rates: Rates, row_weight: Float[Tensor, "s n"] | None) -> None:
+        """As `Pass.step`, but no gradient exists, and blocks of rows stay in the cache."""
         delta, x, bias = self._weighted(row_weight)
-        _accelerate(self.bias.velocity, bias, rates)
+        _step(self.bias, bias, rates)
         momentum, learning_rate = float(rates.momentum), float(rates.learning_rate)
-        for velocity, left, right in zip(
-            self.weight.velocity.flatten(1, -2), delta, x, strict=True
+        slot = self.weight
+        norms = [None] * len(x) if slot.norms is None else slot.norms.flatten(1)
+        values, velocities = slot.value.flatten(1, -2), slot.velocity.flatten(1, -2)
+        for value, velocity, norm, left, right in zip(
+            values, velocities, norms, delta, x, strict=True
         ):
-            velocity.addmm_(left.T, right, beta=momentum, alpha=-learning_rate)
+            for rows in _blocks(*value.shape):
+                velocity[rows].addmm_(left.T[rows], right, beta=momentum, alpha=-learning_rate)
+                value[rows].add_(velocity[rows])
+                if norm is not None:
+                    torch.linalg.vector_norm(value[rows], dim=-1, out=norm[rows])
 
     def _weighted(self, row_weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """The factors of the weight's gradient, and the bias's gradient."""
@@ -303,8 +317,17 @@ def _product_(out: Tensor, left: Tensor, right: Tensor) -> None:
         torch.bmm(left, right, out=out)
 
 
-def _accelerate(velocity: Tensor, gradient: Tensor, rates: Rates) -> None:
-    velocity.mul_(rates.momentum).sub_(gradient * rates.learning_rate)
+def _step(slot: Slot, gradient: Tensor, rates: Rates) -> None:
+    slot.velocity.mul_(rates.momentum).sub_(gradient * rates.learning_rate)
+    slot.value.add_(slot.velocity)
+
+
+def _blocks(rows: int, width: int) -> Iterator[slice]:
+    """Yields blocks of about as many rows each: small for the cache, large for a product."""
+    count = -(-rows // max(BLOCK_ROWS, BLOCK // width))
+    size = -(-rows // count)
+    for start in range(0, rows, size):
+        yield slice(start, start + size)
 
 
 def _kept(slot: Slot, gradient: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
 """The networks of one player, one a seed: parameters, momentum, and how they move."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
@@ -14,20 +13,17 @@ from ganbench.models import Discriminator, Generator, Linear, Maxout
 from ganbench.training import pages
 from ganbench.training.passes import Pass, Rates, Slot, make_pass
 
-# Elements of a piece of a weight matrix that fits a core's cache beside its momentum.
-CHUNK = 1 << 17
 Network = TypeVar("Network", Generator, Discriminator)
-Part = TypeVar("Part")
 
 
-class Chunk(NamedTuple):
-    """Rows of a parameter of S networks, and of what belongs to it; all are views."""
+class Parameter(NamedTuple):
+    """A parameter of S networks and what belongs to it; all are views."""
 
     weights: Tensor
     velocity: Tensor
     gradient: Tensor | None  # where the update wants it
-    compute: Tensor
-    norms: Tensor | None  # of each row, where it is bounded
+    compute: Tensor  # what products read
+    norms: Tensor | None  # of incoming weights, where they are bounded
 
 
 class Player(Generic[Network]):
@@ -66,10 +62,10 @@ class Player(Generic[Network]):
             for parameter, value in zip(network.parameters(), self.values, strict=True):
                 parameter.data = value[s]
         self.bounds = self._bounds()
+        self.parameters = self._parameters()
         self.passes = self._passes()
-        self.chunks = self._chunks()
-        for chunk in chain(*self.chunks):
-            _take_norms(chunk)
+        for one in self.parameters:
+            _take_norms(one)
         self._bound()
         self.refresh()
 
@@ -82,7 +78,7 @@ class Player(Generic[Network]):
     ) -> None:
         """Takes the gradient of layer `number` into momentum, once it has passed it on.
 
-        Where no gradient is in memory its weights move at once, while the momentum is in the cache.
+        Where no gradient is in memory its weights move at once.
 
         Args:
             number: of the layer, whose backward is done.
@@ -94,13 +90,10 @@ class Player(Generic[Network]):
         if norms is not None:
             gradients = one.gradients(row_weight)
             norms += [gradient.flatten(1).double().norm(dim=1) for gradient in gradients]
-        if self.gradient is not None:
+        if self.gradient is None:
+            one.step(rates, row_weight)
+        else:
             one.gradients(row_weight)
-            return
-        one.accelerate(rates, row_weight)
-        for chunk in self.chunks[number]:
-            chunk.weights.add_(chunk.velocity)
-            _take_norms(chunk)
 
     def move(self, rates: Rates) -> None:
         """Ends an update: moves what has not moved yet, bounds the norms of incoming weights."""
@@ -113,7 +106,7 @@ class Player(Generic[Network]):
             self.refresh()
             return
         if self.gradient is not None:
-            _compiled_move()(self.chunks, *map(torch.as_tensor, rates))
+            _compiled_move()(self.parameters, *map(torch.as_tensor, rates))
         self._bound()
 
     def _bounds(self) -> list[float | None]:
@@ -127,8 +120,8 @@ class Player(Generic[Network]):
         return [self.bound if id(parameter) in dense else None for parameter in parameters]
 
     def _bound(self) -> None:
-        """Scales down what is too long, by the chunks' norms."""
-        bounded = [(chunk.weights, chunk.norms) for chunk in chain(*self.chunks)]
+        """Scales down incoming weights that are too long."""
+        bounded = [(one.weights, one.norms) for one in self.parameters]
         bounded = [(weights, norms) for weights, norms in bounded if norms is not None]
         if self.bound is None or not any(bool((norms > self.bound).any()) for _, norms in bounded):
             return
@@ -145,41 +138,24 @@ class Player(Generic[Network]):
         parts = flat.split([shape.numel() for shape in self.shapes])
         return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def _chunks(self) -> list[list[Chunk]]:
-        """Each layer in pieces that stay in the cache; whole where one visit is all."""
-        parts = self.values, self.velocities, self._gradients(), self._split(self.compute)
-        cut = [list(_cut(*part)) for part in zip(*parts, self.bounds, strict=True)]
-        return [weight + bias for weight, bias in _pairs(cut)]
-
-    def _gradients(self) -> Sequence[Tensor | None]:
-        return [None] * len(self.values) if self.gradient is None else self._split(self.gradient)
+    def _parameters(self) -> list[Parameter]:
+        gradients = [None] * len(self.values)
+        if self.gradient is not None:
+            gradients = self._split(self.gradient)
+        norms = [
+            None if bound is None else value.new_empty(value.shape[:-1])
+            for value, bound in zip(self.values, self.bounds, strict=True)
+        ]
+        parts = self.values, self.velocities, gradients, self._split(self.compute), norms
+        return [Parameter(*part) for part in zip(*parts, strict=True)]
 
     def _passes(self) -> list[Pass]:
-        slots = map(Slot, self._split(self.compute), self.velocities, self._gradients())
-        layers = zip(self.networks[0].layers, _pairs(slots), strict=True)
+        slots = (
+            Slot(one.compute, one.velocity, one.gradient, one.norms) for one in self.parameters
+        )
+        # Every layer has a weight and a bias, in this order.
+        layers = zip(self.networks[0].layers, zip(*[slots] * 2, strict=True), strict=True)
         return [make_pass(layer, *pair) for layer, pair in layers]
-
-
-def _pairs(parts: Iterable[Part]) -> Iterator[tuple[Part, Part]]:
-    """Every layer has a weight and a bias, in this order."""
-    return zip(*[iter(parts)] * 2, strict=True)
-
-
-def _cut(
-    weights: Tensor, velocity: Tensor, gradient: Tensor | None, compute: Tensor, bound: float | None
-) -> Iterator[Chunk]:
-    """Rows of a parameter; all of them where the gradient is in memory."""
-    weights, velocity, compute = (one.flatten(0, -2) for one in (weights, velocity, compute))
-    count, width = weights.shape
-    step = count
-    if gradient is None:
-        step = max(1, CHUNK // width)
-    else:
-        gradient = gradient.flatten(0, -2)
-    for start in range(0, count, step):
-        rows = slice(start, start + step)
-        norms = None if bound is None else weights.new_empty(len(weights[rows]))
-        yield Chunk(weights[rows], velocity[rows], gradient, compute[rows], norms)
 
 
 @cache
@@ -188,20 +164,20 @@ def _compiled_move():
     return torch.compile(_move, dynamic=False, fullgraph=True)
 
 
-def _move(layers: list[list[Chunk]], rate: Tensor, momentum: Tensor) -> None:
-    for chunk in chain(*layers):
-        assert chunk.gradient is not None
-        chunk.velocity.mul_(momentum).sub_(chunk.gradient.to(chunk.weights.dtype) * rate)
-        chunk.weights.add_(chunk.velocity)
-        chunk.compute.copy_(chunk.weights)
-        if chunk.norms is not None:
-            chunk.norms.copy_(torch.linalg.vector_norm(chunk.weights, dim=-1))
+def _move(parameters: list[Parameter], rate: Tensor, momentum: Tensor) -> None:
+    for one in parameters:
+        assert one.gradient is not None
+        one.velocity.mul_(momentum).sub_(one.gradient.to(one.weights.dtype) * rate)
+        one.weights.add_(one.velocity)
+        one.compute.copy_(one.weights)
+        if one.norms is not None:
+            one.norms.copy_(torch.linalg.vector_norm(one.weights, dim=-1))
 
 
 def _zeros(count: int, like: Tensor) -> Tensor:
     return like.new_zeros(count) if like.is_cuda else pages.zeros(count, like.dtype)
 
 
-def _take_norms(chunk: Chunk) -> None:
-    if chunk.norms is not None:
-        torch.linalg.vector_norm(chunk.weights, dim=-1, out=chunk.norms)
+def _take_norms(one: Parameter) -> None:
+    if one.norms is not None:
+        torch.linalg.vector_norm(one.weights, dim=-1, out=one.norms)

@@ -1,8 +1,7 @@
 """All factors of a network's dropout in one compiled loop on a CPU: the bits of `philox`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,16 +11,6 @@ from ganbench_kernels.dispatch import can_compile
 
 # Compiling takes seconds; smaller masks are drawn in well under a millisecond without it.
 WORTH_ELEMENTS = 1 << 17
-
-
-class Part(NamedTuple):
-    """One layer's mask among the blocks drawn for all."""
-
-    shape: torch.Size
-    size: int  # elements of one seed
-    blocks: int
-    threshold: int
-    scale: float
 
 
 def worth_compiling(shapes: Sequence[torch.Size], device: torch.device) -> bool:
@@ -38,36 +27,37 @@ def factors(
     dtype: torch.dtype,
 ) -> list[Tensor]:
     """Returns `philox.dropout_masks` of the same arguments as numbers: 0, or 1 / keep."""
-    parts = []
-    for shape, keep in zip(shapes, keeps, strict=True):
-        size, threshold = shape.numel() // seed.numel(), philox.keep_lanes(keep)
-        parts.append(Part(shape, size, philox.blocks(size, threshold), threshold, 1 / keep))
-    places = philox.places(tuple(part.blocks for part in parts), seed.device)
-    return _compiled()(*places, seed.reshape(-1, 1), offset, tuple(parts), dtype)
+    return _compiled(tuple(shapes), tuple(keeps), dtype)(seed.reshape(-1, 1), offset)
 
 
 @cache
-def _compiled():
-    return torch.compile(_factors, dynamic=False, fullgraph=True)
+def _compiled(
+    shapes: tuple[torch.Size, ...], keeps: tuple[float, ...], dtype: torch.dtype
+) -> Callable[[Tensor, Tensor], list[Tensor]]:
+    """A function of keys [S, 1] and the first mask's offset."""
+
+    def draw(seeds: Tensor, offset: Tensor) -> list[Tensor]:
+        return [
+            _factor(shape, keep, seeds, offset + number, dtype)
+            for number, (shape, keep) in enumerate(zip(shapes, keeps, strict=True))
+        ]
+
+    # No full graph demanded: below a dispatch mode, such as a FLOP counter, it runs uncompiled.
+    return torch.compile(draw, dynamic=False)
 
 
-def _factors(
-    block: Tensor,
-    number: Tensor,
-    seeds: Tensor,
-    offset: Tensor,
-    parts: tuple[Part, ...],
-    dtype: torch.dtype,
-) -> list[Tensor]:
+def _factor(
+    shape: torch.Size, keep: float, seeds: Tensor, offset: Tensor, dtype: torch.dtype
+) -> Tensor:
     """Lanes by shifts, which the compiler fuses; views of other widths would split the loop."""
-    bits = philox.words(block, number, seeds, offset)
-    found = []
-    for words, part in zip(bits.split([part.blocks for part in parts], 1), parts, strict=True):
-        if philox.is_one_bit(part.threshold):
-            lanes = words.unsqueeze(-1) >> torch.arange(32, dtype=torch.int32) & 1
-            kept = lanes == 0
-        else:
-            kept = torch.stack([words & 0xFFFF, words >> 16 & 0xFFFF], -1) < part.threshold
-        kept = kept.reshape(len(seeds), -1)[:, : part.size].reshape(part.shape)
-        found.append(kept.to(dtype) * part.scale)
-    return found
+    count, threshold = len(seeds), philox.keep_lanes(keep)
+    size = shape.numel() // count
+    block = torch.arange(philox.blocks(size, threshold)).unsqueeze(0)
+    words = philox.words(block, seeds, offset)
+    if philox.is_one_bit(threshold):
+        bits = torch.stack(words, -1).to(torch.int32).unsqueeze(-1)
+        found = (bits >> torch.arange(32, dtype=torch.int32) & 1 == 0).to(dtype) * (1 / keep)
+    else:
+        lanes = [word >> shift & 0xFFFF for word in words for shift in (0, 16)]
+        found = torch.stack([(lane < threshold).to(dtype) * (1 / keep) for lane in lanes], -1)
+    return found.reshape(count, -1)[:, :size].reshape(shape)
