@@ -9,6 +9,8 @@ from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from ganbench.training.passes import ONEDNN_LINEAR
+
 LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel", "cudaLaunchKernelExC", "cudaGraphLaunch")
 WAITS = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize")
 
@@ -24,8 +26,10 @@ class Memory(NamedTuple):
 
 def matrix_flops(call: Call) -> int:
     """Returns the FLOPs of the matrix products and convolutions of a call."""
-    # A product that adds to the momentum in place, which torch's counter does not know.
-    known = {torch.ops.aten.addmm_: _addmm_flops}
+    # A product that adds to the momentum in place, and oneDNN's: torch's counter knows neither.
+    known: dict[Any, Any] = {torch.ops.aten.addmm_: _addmm_flops}
+    if ONEDNN_LINEAR is not None:
+        known[ONEDNN_LINEAR] = _linear_flops
     with FlopCounterMode(display=False, custom_mapping=known) as counter:
         call()
     return counter.get_total_flops()
@@ -33,6 +37,10 @@ def matrix_flops(call: Call) -> int:
 
 def _addmm_flops(_: torch.Size, left: torch.Size, right: torch.Size, **_settings: Any) -> int:
     return 2 * left[0] * left[1] * right[1]
+
+
+def _linear_flops(x: torch.Size, weight: torch.Size, *_: Any, **_settings: Any) -> int:
+    return 2 * x[0] * weight[1] * weight[0]
 
 
 def memory(call: Call, before: Call | None = None) -> Memory:

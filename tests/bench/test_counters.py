@@ -23,7 +23,7 @@ FLOPS = {
 PLAIN_MNIST_FLOPS = 3_312_432_000
 # Counts are proportional to the batch, and the large networks take seconds at theirs.
 SMALL_BATCH = 2
-MNIST_BYTES = 20_000_000
+MNIST_BYTES = 10_000_000
 MANY = 500
 PEAK_BYTES = 1_000_000_000
 JOB = """

@@ -290,6 +290,20 @@ def test_bfloat16_products_have_float32_weights_momentum_and_loss(
     assert outcome.discriminator_loss.dtype == torch.float32
 
 
+def test_float32_products_of_either_library_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One network takes oneDNN's product where there is one; sums differ in their order alone."""
+    found = []
+    for library in (passes.ONEDNN_LINEAR, None):
+        monkeypatch.setattr(passes, "ONEDNN_LINEAR", library)
+        pair = [Player([player.networks[0]], 1.2) for player in players()]
+        noise = Noise()
+        for number, real in enumerate(batches(3)):
+            drawn = Masks(SEEDS[:1], torch.tensor(9 * number))
+            engine.update(*pair, real[:1], noise()[:1], drawn, "non_saturating", rates_of(0))
+        found.append(torch.cat([player.weights for player in pair]))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_ties_of_pieces_go_to_the_first(dtype: torch.dtype) -> None:
     affine = torch.tensor([[1.0, 3.0, 2.0], [1.0, 3.0, 5.0], [0.0, 3.0, 5.0]]).to(dtype)
