@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganbench import config
+from ganbench.training.passes import NOTHING_AFTER, ONEDNN_LINEAR, takes_onednn
 
 
 class Product(NamedTuple):
@@ -74,13 +75,21 @@ def floor(wanted: list[Product], dtype: torch.dtype) -> Callable[[], None]:
         wanted: the products.
         dtype: of operands and results.
     """
-    prepared = [_operands(product, dtype) for product in wanted]
+    calls = [_call(product, dtype) for product in wanted]
 
     def call() -> None:
-        for a, b, out in prepared:
-            torch.mm(a, b, out=out)
+        for one in calls:
+            one()
 
     return call
+
+
+def _call(product: Product, dtype: torch.dtype) -> Callable[[], object]:
+    """A product by the library that training takes for it."""
+    a, b, out = _operands(product, dtype)
+    if product.kind != "weight" and takes_onednn(a.unsqueeze(0)):
+        return lambda: ONEDNN_LINEAR(a, b.T, None, *NOTHING_AFTER)
+    return lambda: torch.mm(a, b, out=out)
 
 
 def _operands(product: Product, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:

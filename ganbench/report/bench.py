@@ -30,7 +30,7 @@ LEGEND = (
     "One thread, processor time, calls side by side in random order. Times are the shortest of the "
     "rounds; the ratio is the median over rounds with its bootstrap interval, above 1 ours is the "
     "faster. Floor: the update's matrix products alone, in that precision; no update can be faster "
-    "with the same library. Precision is that of our products; the rivals compute in float32, "
+    "with the same libraries. Precision is that of our products; the rivals compute in float32, "
     "autocast in bfloat16."
 )
 ROW_HEIGHT, LEAST_HEIGHT = 0.16, 2.0  # inches

@@ -117,7 +117,7 @@ class Dense(Pass):
     def _product(self, x: Tensor) -> Tensor:
         self.x = x
         weight, bias = self.weight.value.flatten(1, -2), self.bias.value.flatten(1)
-        if _takes_onednn(x):
+        if takes_onednn(x):
             return ONEDNN_LINEAR(x[0], weight[0], bias[0], *NOTHING_AFTER).unsqueeze(0)
         out = self.buffers.take("product", (*x.shape[:-1], weight.shape[-2]), x)
         # Without a batch where there is one network, which is the faster call.
@@ -129,7 +129,7 @@ class Dense(Pass):
 
     def to_inputs(self, rows: slice = ALL) -> Float[Tensor, "s m inputs"]:
         delta, weight = self.delta[:, rows], self.weight.value.flatten(1, -2)
-        if _takes_onednn(delta):
+        if takes_onednn(delta):
             return ONEDNN_LINEAR(delta[0], weight[0].T, None, *NOTHING_AFTER).unsqueeze(0)
         out = self.buffers.take("to_inputs", (*delta.shape[:-1], weight.shape[-1]), delta)
         _product_(out, delta, weight)
@@ -327,8 +327,8 @@ def _product_(out: Tensor, left: Tensor, right: Tensor) -> None:
         torch.bmm(left, right, out=out)
 
 
-def _takes_onednn(x: Tensor) -> bool:
-    """Whether a product with weights is of one network in float32 on a CPU."""
+def takes_onednn(x: Tensor) -> bool:
+    """Returns whether x [s, n, d] meets weights by oneDNN: one network in float32 on a CPU."""
     ours = len(x) == 1 and x.dtype == torch.float32 and not x.is_cuda
     return ours and ONEDNN_LINEAR is not None
 
