@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._dynamo.exc import BackendCompilerFailed
 
 from ganbench.bench import rivals
 from ganbench.bench.contest import Call, Contest
@@ -96,6 +97,13 @@ def rival_updates(settings: Experiment, data: Images) -> tuple[dict[str, Call], 
         for name, update in rivals.torch_rivals(settings, rows, data.shape).items()
     }
     absent: dict[str, str] = {}
+    try:
+        calls["compiled"]()
+    # torch 2.13's compiler fails on the plain convolutional networks; the others still compete.
+    except BackendCompilerFailed as error:
+        del calls["compiled"]
+        reason = f"{type(error.inner_exception).__name__}: {error.inner_exception}"
+        absent["compiled"] = f"torch.compile fails ({reason.splitlines()[0]})"
     reason = no_jax(settings)
     if reason is None:
         from ganbench.bench import rivals_jax

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch._dynamo.exc import BackendCompilerFailed
 
 from ganbench.bench import floor, rivals, updates
 from ganbench.bench.contest import Contest, measure
@@ -109,6 +110,21 @@ def test_floor_computes_its_products() -> None:
     assert not prepared[1][0].is_contiguous()
     floor.floor(wanted, torch.bfloat16)()
     assert floor.products(updates.experiment("cifar10_conv"), 3072) is None
+
+
+def test_a_rival_that_cannot_be_compiled_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = updates.experiment("digits")
+    data = updates.images(settings)
+
+    def fails(_: torch.Tensor) -> None:
+        raise BackendCompilerFailed(fails, ValueError("no such range"), None)
+
+    loops = {"plain": lambda _: None, "compiled": fails}
+    monkeypatch.setattr(updates.rivals, "torch_rivals", lambda *_: loops)
+    calls, absent = updates.rival_updates(settings, data)
+    assert "plain" in calls
+    assert "compiled" not in calls
+    assert absent["compiled"] == "torch.compile fails (ValueError: no such range)"
 
 
 def test_absent_rivals_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
