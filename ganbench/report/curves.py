@@ -79,8 +79,9 @@ def learning_curves_figure(
         if len(columns) > 1:
             axes.legend(loc="best")
     _, alike, _, outputs, gradients = panels
-    alike.set(ylim=(0, 1))
-    outputs.set(ylim=(0, 1))
+    # A little beyond, or a curve at 0 or 1 would lie under the frame.
+    alike.set(ylim=(-0.03, 1.03))
+    outputs.set(ylim=(-0.03, 1.03))
     gradients.set(yscale="log", xlabel="epoch")
     gradients.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

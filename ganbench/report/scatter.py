@@ -28,7 +28,8 @@ def variance_figure(parts: Sequence[Part], title: str, footer: str) -> Figure:
         assert part.deviation is not None
         if part.interval:
             axes.plot(part.interval, (row, row), color=colours[part.part], linewidth=1)
-        axes.plot(part.deviation, row, "o", color=colours[part.part], markersize=4)
+        # A part of 0 lies on the frame.
+        axes.plot(part.deviation, row, "o", color=colours[part.part], markersize=4, clip_on=False)
     axes.set_yticks(range(len(shown)), [f"{part.title}: {part.part}" for part in shown])
     axes.tick_params(axis="y", labelsize=6)
     axes.invert_yaxis()

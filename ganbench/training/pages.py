@@ -15,7 +15,7 @@ def zeros(count: int, dtype: torch.dtype) -> Shaped[Tensor, " count"]:
     """Returns zeros on the CPU, in huge pages where the system gives them for the asking.
 
     In pages of 4 KiB a core finds only a part of the weights and momentum without a walk through
-    the page table: huge ones take a tenth off a training update.
+    the page table: huge ones take one to two per cent off a training update.
     """
     size = count * dtype.itemsize
     if size < HUGE_PAGE_BYTES or not hasattr(mmap, "MADV_HUGEPAGE"):

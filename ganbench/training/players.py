@@ -87,13 +87,12 @@ class Player(Generic[Network]):
             norms: gets the L2 norms [S] of the layer's gradients.
         """
         one = self.passes[number]
-        if norms is not None:
+        if norms is not None or self.gradient is not None:
             gradients = one.gradients(row_weight)
-            norms += [gradient.flatten(1).double().norm(dim=1) for gradient in gradients]
+            if norms is not None:
+                norms += [gradient.flatten(1).double().norm(dim=1) for gradient in gradients]
         if self.gradient is None:
             one.step(rates, row_weight)
-        else:
-            one.gradients(row_weight)
 
     def move(self, rates: Rates) -> None:
         """Ends an update: moves what has not moved yet, bounds the norms of incoming weights."""
