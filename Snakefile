@@ -25,6 +25,8 @@ SUITE_FILE = Path(config.get("suite", "configs/suites/paper.yaml"))
 SUITE = load_suite(SUITE_FILE).name
 EXPERIMENTS = {name: entry for name, *entry in suite_experiments(SUITE_FILE)}
 BY_DATASET = {entry[1].dataset: entry[0] for entry in EXPERIMENTS.values()}
+# What is measured on the data alone is measured once, by the first experiment that needs it.
+FIRST = {entry[1].data_digest: name for name, entry in reversed(EXPERIMENTS.items())}
 RESULTS = f"results/{SUITE}"
 REPORT = f"{RESULTS}/report"
 THEORY = {name: entry for name, *entry in theory_outputs.theory_experiments(SUITE_FILE)}
@@ -65,6 +67,22 @@ def every(record):
     ]
 
 
+def like(record):
+    """Input: the first experiment's record where several have the same data and protocol."""
+
+    def found(wildcards):
+        first = FIRST[settings(wildcards).data_digest]
+        return (
+            [] if first == wildcards.experiment else f"{RESULTS}/{first}/{record}.json"
+        )
+
+    return found
+
+
+def like_option(wildcards, input):
+    return f"--like {input.like}" if input.like else ""
+
+
 def batched(items, size):
     return [items[start : start + size] for start in range(0, len(items), size)]
 
@@ -91,7 +109,8 @@ onstart:
 
 rule all:
     input:
-        f"{REPORT}/report.json",
+        # Each by name, so that an experiment added to a finished suite is found missing.
+        expand(f"{REPORT}/{{name}}", name=REPORTED),
         f"{RESULTS}/estimators/estimators.html" if "digits" in BY_DATASET else [],
         [f"{RESULTS}/paper.pdf"] if EXPERIMENTS else [],
 
@@ -189,6 +208,7 @@ rule evaluate:
 rule calibrate:
     input:
         data_record,
+        like=like("calibration"),
     output:
         f"{RESULTS}/{{experiment}}/calibration.json",
     log:
@@ -203,8 +223,9 @@ rule calibrate:
         code=code_digest("calibrate"),
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
+        like=like_option,
     shell:
-        "ganbench evaluate --calibration --config {params.config} --out {output} --in-workflow > {log} 2>&1"
+        "ganbench evaluate --calibration --config {params.config} --out {output} {params.like} --in-workflow > {log} 2>&1"
 
 
 rule score:
@@ -213,6 +234,7 @@ rule score:
             f"{RESULTS}/{wildcards.experiment}/seed_{seed}/sample.json"
             for seed in seeds(wildcards.experiment)
         ],
+        like=like("score"),
     output:
         f"{RESULTS}/{{experiment}}/score.json",
     log:
@@ -227,9 +249,10 @@ rule score:
         code=code_digest("score"),
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
+        like=like_option,
         seeds=lambda wildcards: ",".join(map(str, seeds(wildcards.experiment))),
     shell:
-        "ganbench score --config {params.config} --seeds {params.seeds} --out {output} --in-workflow > {log} 2>&1"
+        "ganbench score --config {params.config} --seeds {params.seeds} --out {output} {params.like} --in-workflow > {log} 2>&1"
 
 
 rule theory:

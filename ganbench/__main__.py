@@ -56,6 +56,13 @@ DeviceOption = Annotated[
 ]
 ImplOption = Annotated[Impl, typer.Option(help="Which kernels run.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")]
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        help="Take the calibration (or the score's controls) from this record of another "
+        "experiment with the same data, protocol and draws."
+    ),
+]
 InWorkflow = Annotated[
     bool,
     typer.Option(
@@ -143,6 +150,7 @@ def evaluate(
     calibration: Annotated[
         bool, typer.Option("--calibration", help="Score samplers that learn nothing instead.")
     ] = False,
+    like: Like = None,
     in_workflow: InWorkflow = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -154,7 +162,7 @@ def evaluate(
         from ganbench.stages.calibrate import calibrate
 
         for job in _jobs("calibrate", config, out, None, suite, device, impl, dry_run):
-            calibrate(job, directory, in_workflow)
+            calibrate(job, directory, in_workflow, like)
         return
     from ganbench.stages.evaluate import evaluate as run
 
@@ -180,6 +188,7 @@ def score(
     suite: SuiteName = "by_hand",
     data_dir: DataDir = None,
     device: DeviceOption = Device.auto,
+    like: Like = None,
     in_workflow: InWorkflow = False,
 ) -> None:
     """Measure samples: likelihood, memorisation, coverage, two-sample tests."""
@@ -195,7 +204,8 @@ def score(
         print_score(record)
     elif config is not None and samples is None:
         for job in _jobs("score", config, out, None, suite, device, Impl.auto, False):
-            stage.score_suite(job, _seeds(seeds), data_directory(data_dir), in_workflow)
+            directory = data_directory(data_dir)
+            stage.score_suite(job, _seeds(seeds), directory, in_workflow, like)
     else:
         raise GanbenchError("score: give either --samples or --config")
 

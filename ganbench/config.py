@@ -254,6 +254,13 @@ class Experiment(Frozen):
             settings["protocol"] = self.evaluation.protocol
         return settings_digest(_without_later(settings))
 
+    @property
+    def data_digest(self) -> str:
+        """Identifies the settings of what is measured on the data alone, whatever the model."""
+        settings = self.model_dump(mode="json", include={"dataset", "preprocessing"})
+        measured = self.evaluation.model_dump(mode="json", include={"protocol", "draws"})
+        return settings_digest(settings | measured)
+
 
 # Settings that came after records were published: a digest names them only where they differ from
 # what was done before, so that older records stay valid.

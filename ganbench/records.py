@@ -163,12 +163,21 @@ def effective_digest(record: Record) -> str:
     """
     if record.stage != "train":
         return record.config_digest
+    return known_experiment(record).training_digest
+
+
+def known_experiment(record: Record) -> Experiment:
+    """Returns the settings of a record.
+
+    Raises:
+        GanbenchError: this version does not know them.
+    """
     try:
-        return Experiment.model_validate(record.config).training_digest
+        return Experiment.model_validate(record.config)
     except ValidationError:
         raise GanbenchError(
-            f"{record.experiment}, seed {record.seed}: its train record holds settings of another "
-            "version; delete it and train again"
+            f"{record.experiment}, seed {record.seed}: its {record.stage} record holds settings of "
+            "another version; delete it and run its stage again"
         ) from None
 
 

@@ -160,6 +160,18 @@ def test_a_new_seed_runs_alone(finished: Workspace) -> None:
     assert planned == expected | {"total": 7}
 
 
+def test_what_is_measured_on_the_data_alone_is_measured_once(finished: Workspace, edit) -> None:
+    (finished.folder / "configs/experiments/other.yaml").write_text("extends: tiny.yaml\n")
+    first = "  - {config: ../experiments/tiny.yaml, seeds: [0]}\n"
+    edit("configs/suites/tiny.yaml", first, first + first.replace("tiny", "other"))
+    plan = finished.run("-n", "-p")
+    for record in ("calibration", "score"):
+        (command,) = re.findall(rf"ganbench .*--out results/tiny/other/{record}.json.*", plan)
+        assert f" --like results/tiny/tiny/{record}.json " in command
+        # The first experiment's own are there already and are not made again.
+        assert f"--out results/tiny/tiny/{record}.json" not in plan
+
+
 def test_seeds_can_share_a_job(finished: Workspace) -> None:
     finished.write(epochs=2, seeds="0, 1, 2, 3")
     together, alone = (finished.planned(f"seeds_per_job={n}") for n in (3, 1))

@@ -16,8 +16,9 @@ import ganbench_kernels
 
 # The bounded search ends when log sigma is known to this; sigma itself is then known to 1e-4 of it.
 SEARCH_TOLERANCE = 1e-4
-# Each ladder of so many rungs narrows the bracket; the last one's spline is searched.
-LADDERS, RUNGS = 2, 12
+# A ladder of likelihoods whose spline is searched: with steps of log sigma no wider than these the
+# spline's optimum is known far better than the tolerance. Wider steps narrow the bracket only.
+RUNGS, WIDEST_STEP = 24, 0.03
 # Where the best of a grid is its first or last point, the search may leave the grid by this factor.
 REACH = 10.0
 
@@ -179,8 +180,8 @@ def refine_bandwidth(
 
     The search is scipy's `minimize_scalar`, bounded, in log sigma, to `SEARCH_TOLERANCE`. At an end
     of the grid it may go beyond by the factor `REACH`. Several bandwidths cost little more than
-    one, so it searches a cubic spline through the likelihoods at the rungs of a ladder, which the
-    best rung's neighbours bound; its error is far below the tolerance.
+    one, so it searches a cubic spline through the likelihoods at the rungs of a ladder, between the
+    best rung's neighbours; the spline's error is far below the tolerance.
 
     Args:
         validation: the images that chose `found`.
@@ -193,16 +194,11 @@ def refine_bandwidth(
     low = math.log(sigmas[0] / REACH if first else sigmas[best - 1])
     high = math.log(sigmas[-1] * REACH if last else sigmas[best + 1])
 
-    def means(log_sigmas: Sequence[float]) -> list[float]:
-        scores = log_likelihoods(validation, centers, [math.exp(one) for one in log_sigmas])
-        return scores.mean(dim=1).tolist()
-
-    below, above = low, high
-    rungs, heights = np.array([low, high]), [0.0, 0.0]
-    for _ in range(LADDERS):
-        rungs = np.linspace(below, above, RUNGS)
-        heights = means(rungs.tolist())
-        top = int(np.argmax(heights))
+    below, above, step = low, high, math.inf
+    while step > WIDEST_STEP:
+        rungs, step = np.linspace(below, above, RUNGS, retstep=True)
+        heights = log_likelihoods(validation, centers, np.exp(rungs).tolist()).mean(dim=1).cpu()
+        top = int(heights.argmax())
         below, above = rungs[max(top - 1, 0)], rungs[min(top + 1, RUNGS - 1)]
     curve = scipy.interpolate.CubicSpline(rungs, heights)
     result: Any = scipy.optimize.minimize_scalar(
@@ -211,8 +207,7 @@ def refine_bandwidth(
         method="bounded",
         options={"xatol": SEARCH_TOLERANCE},
     )
-    log_sigma = float(result.x)
-    (value,) = means([log_sigma])
+    log_sigma, value = float(result.x), -float(result.fun)
     of_grid = found.log_likelihoods[best]
     # The search never visits its bounds themselves.
     near = 10 * SEARCH_TOLERANCE

@@ -19,16 +19,21 @@ MOST_TRAINING_IMAGES = 50_000
 GAUSSIAN, UNIFORM = 1_000, 1_001
 
 
-def calibrate(job: Job, data_dir: Path, in_workflow: bool = False) -> Record:
+def calibrate(
+    job: Job, data_dir: Path, in_workflow: bool = False, like: Path | None = None
+) -> Record:
     """Scores training images, k-means centres, a Gaussian and noise as if they were samples.
 
     Args:
         job: which experiment, and where to write.
         data_dir: the data directory.
         in_workflow: write a record of missing data instead of raising.
+        like: the calibration of another experiment with the same data, protocol and draws; its
+            numbers are taken.
 
     Raises:
         DataNotAvailableError: the data set is missing.
+        GanbenchError: `like` is of something else.
     """
     try:
         dataset, digests = job.load_data(data_dir)
@@ -36,6 +41,9 @@ def calibrate(job: Job, data_dir: Path, in_workflow: bool = False) -> Record:
         if not in_workflow:
             raise
         return job.record(status="data_not_available", message=str(error))
+    if like:
+        metrics, inputs = job.same_data_metrics(like, digests)
+        return job.record(metrics=metrics, datasets=digests, inputs=inputs)
     likelihood = Likelihood.of(job, dataset)
     metrics = _training_images(job, dataset, likelihood) + _others(job, dataset, likelihood)
     return job.record(metrics=metrics, datasets=digests)

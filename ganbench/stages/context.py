@@ -13,8 +13,16 @@ from ganbench.config import Experiment, experiment_name, load_experiment
 from ganbench.data.datasets import Dataset, load, split_digests
 from ganbench.data.rows import Images
 from ganbench.errors import GanbenchError
-from ganbench.provenance import file_sha256
-from ganbench.records import Metric, Record, Stage, Status, provenance
+from ganbench.provenance import code_digest, file_sha256
+from ganbench.records import (
+    Metric,
+    Record,
+    Stage,
+    Status,
+    known_experiment,
+    provenance,
+    read_record,
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,33 @@ class Job:
                 f"{data_dir} now; put the same files back, or delete it and run its stage again"
             )
         return dataset
+
+    def same_data_metrics(
+        self, path: Path, digests: dict[str, str]
+    ) -> tuple[list[Metric], dict[str, str]]:
+        """Returns the metrics of this stage's record of another experiment, and its sha256 by name.
+
+        Args:
+            path: of the record.
+            digests: of each split now.
+
+        Raises:
+            GanbenchError: it is of another stage, code, data set, preprocessing or protocol, or of
+                another number of draws.
+        """
+        record = read_record(path)
+        same = (
+            record.stage == self.stage
+            and record.provenance.code_digest == code_digest(self.stage)
+            and record.datasets == digests
+            and known_experiment(record).data_digest == self.experiment.data_digest
+        )
+        if not same:
+            raise GanbenchError(
+                f"--like: {path} is no {self.stage} record of this code for the data, protocol and "
+                f"draws of {self.config}; leave --like out"
+            )
+        return record.metrics, {f"{path.parent.name}/{path.name}": file_sha256(path)}
 
     def images(self, dataset: Dataset, raw: UInt8[np.ndarray, "n c h w"]) -> Images:
         """Returns one split as rows on the device."""

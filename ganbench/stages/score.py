@@ -121,7 +121,11 @@ def _count(name: str, value: int, source: str, n: int | None = None) -> Metric:
 
 
 def score_suite(
-    job: Job, seeds: Sequence[int], data_dir: Path, in_workflow: bool = False
+    job: Job,
+    seeds: Sequence[int],
+    data_dir: Path,
+    in_workflow: bool = False,
+    like: Path | None = None,
 ) -> Record:
     """Writes every measure beyond likelihood of the seeds of an experiment, and of three controls.
 
@@ -134,10 +138,12 @@ def score_suite(
         seeds: of its runs; those that failed are left out.
         data_dir: the data directory.
         in_workflow: write a record of missing data instead of raising.
+        like: the score of another experiment with the same data, protocol and draws; its controls
+            are taken.
 
     Raises:
         DataNotAvailableError: the data set is missing.
-        GanbenchError: samples are not what their record says.
+        GanbenchError: samples are not what their record says, or `like` is of something else.
     """
     try:
         dataset, digests = job.load_data(data_dir)
@@ -152,6 +158,7 @@ def score_suite(
     paths = {seed: job.out.parent / f"seed_{seed}" / "sample.json" for seed in seeds}
     records = {seed: _sampled(job, path, seed, digests) for seed, path in paths.items()}
     inputs = {f"{path.parent.name}/{path.name}": file_sha256(path) for path in paths.values()}
+    controls, read = job.same_data_metrics(like, digests) if like else ([], {})
     protocol = parzen.PROTOCOLS[job.experiment.evaluation.protocol]
     scorer = Scorer(dataset, protocol, to_rows, job.experiment.title)
     yardstick = scorer.yardstick(dataset.train)
@@ -163,9 +170,11 @@ def score_suite(
             samples = torch.from_numpy(np.load(file, allow_pickle=False)).to(job.device)
             labels: Labels = {"source": "model", "checkpoint": checkpoint, "seed": seed}
             metrics += scorer.measured(yardstick, samples, labels)
-    for name, stick, samples in scorer.controls(yardstick):
-        metrics += scorer.measured(stick, samples, {"source": name})
-    return job.record(metrics=metrics, inputs=inputs, datasets=digests)
+    metrics += [one for one in controls if one.labels["source"] != "model"]
+    if not like:
+        for name, stick, samples in scorer.controls(yardstick):
+            metrics += scorer.measured(stick, samples, {"source": name})
+    return job.record(metrics=metrics, inputs=inputs | read, datasets=digests)
 
 
 def _sampled(job: Job, path: Path, seed: int, digests: dict[str, str]) -> Record:

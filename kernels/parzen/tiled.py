@@ -82,17 +82,20 @@ def _tiles(
 ) -> Iterator[tuple[slice, slice, Tensor, Tensor, Tensor]]:
     """Yields rows, columns, centred points and centers, and their squared distances.
 
-    The distances are in a buffer that the next tile overwrites.
+    The centers and distances are in buffers that the next tile overwrites.
     """
     mean = centers.mean(0)
     points = points - mean
-    point_norms = points.square().sum(-1, keepdim=True)
+    point_norms = _squares(points).unsqueeze(-1)
     height = POINTS_PER_THREAD * torch.get_num_threads()
-    buffer = points.new_empty(min(height, len(points)), min(CENTERS, len(centers)))
+    width = min(CENTERS, len(centers))
+    buffer = points.new_empty(min(height, len(points)), width)
+    center_buffer = centers.new_empty(width, centers.shape[1])
     for column in range(0, len(centers), CENTERS):
         columns = slice(column, column + CENTERS)
-        center = centers[columns] - mean
-        center_norms = center.square().sum(-1)
+        raw = centers[columns]
+        center = torch.sub(raw, mean, out=center_buffer[: len(raw)])
+        center_norms = _squares(center)
         for row in range(0, len(points), height):
             rows = slice(row, row + height)
             part = points[rows]
@@ -100,3 +103,8 @@ def _tiles(
             torch.addmm(center_norms, part, center.T, alpha=-2, out=distances)
             distances.add_(point_norms[rows]).clamp_(min=0)
             yield rows, columns, part, center, distances
+
+
+def _squares(rows: Tensor) -> Tensor:
+    """Returns the squared norm of each row, in one pass and without a copy."""
+    return torch.linalg.vector_norm(rows, dim=-1).square_()

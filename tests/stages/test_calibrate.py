@@ -9,9 +9,10 @@ import torch
 
 from ganbench import seeding
 from ganbench.data import digits
-from ganbench.errors import DataNotAvailableError
+from ganbench.errors import DataNotAvailableError, GanbenchError
 from ganbench.evaluation import calibration, parzen
 from ganbench.evaluation.parzen import GAN2014
+from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, read_record
 from ganbench.stages.calibrate import calibrate
 from ganbench.stages.likelihood import curve_parts
@@ -105,6 +106,52 @@ def test_the_curve_is_cut_at_round_numbers_and_at_the_end() -> None:
         50_000,
         100_000,
     ]
+
+
+def test_the_same_data_are_calibrated_once(
+    project: Project, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = project.job("calibrate", None).out
+    project.settings["training"]["learning_rate"] = 0.05
+    project.write()
+    monkeypatch.setattr("ganbench.stages.calibrate.Likelihood", None)  # nothing is scored
+    job = replace(project.job("calibrate", None), out=project.folder / "again.json")
+    again = calibrate(job, project.folder, like=first)
+    assert again.metrics == record.metrics
+    assert again.config_digest == job.experiment.digest != record.config_digest
+    assert again.inputs == {f"{first.parent.name}/{first.name}": file_sha256(first)}
+    assert read_record(job.out) == again
+
+
+OTHER = {
+    "stage": {"stage": "score"},
+    "data": {"datasets": {"train": "other"}},
+    "code": {},
+    "draws": {},
+}
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_a_calibration_of_something_else_is_refused(
+    project: Project, record: Record, change: str
+) -> None:
+    path = project.job("calibrate", None).out
+    other = record.model_copy(update=OTHER[change])
+    if change == "code":
+        made = record.provenance.model_copy(update={"code_digest": "other"})
+        other = record.model_copy(update={"provenance": made})
+    if change == "draws":
+        project.settings["evaluation"]["draws"] = 2
+        project.write()
+    other.write(path)
+    job = replace(project.job("calibrate", None), out=project.folder / "again.json")
+    with pytest.raises(GanbenchError) as error:
+        calibrate(job, project.folder, like=path)
+    assert str(error.value) == (
+        f"--like: {path} is no calibrate record of this code for the data, protocol and draws of "
+        f"{job.config}; leave --like out"
+    )
+    assert not job.out.exists()
 
 
 def test_calibration_without_data(project: Project) -> None:

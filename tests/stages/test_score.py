@@ -24,7 +24,7 @@ from ganbench.report import score_print
 from ganbench.report.score_print import print_score
 from ganbench.stages import score
 from ganbench.stages.calibrate import calibrate
-from ganbench.stages.score import score_samples, score_suite
+from ganbench.stages.score import Scorer, score_samples, score_suite
 
 from .conftest import Project
 
@@ -372,6 +372,26 @@ def test_a_suite_is_scored_with_its_controls(sampled: Project) -> None:
     assert 0.3 < values["held_out_images", "copied_share"] < 0.8
     assert values["blurred_images", "nearest_ratio"] < 0.9
     assert values["blurred_images", "copied_share"] < 0.8
+
+
+def test_the_controls_of_the_same_data_are_measured_once(
+    sampled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sampled.folder / "score.json"
+    record = score_suite(replace(sampled.job("score", None), out=path), [0, 1], sampled.folder)
+    monkeypatch.setattr(Scorer, "controls", None)
+    job = replace(sampled.job("score", None), out=sampled.folder / "again.json")
+    again = score_suite(job, [0, 1], sampled.folder, like=path)
+    assert again.metrics == record.metrics
+    assert again.inputs == record.inputs | {f"{path.parent.name}/score.json": file_sha256(path)}
+    # The other experiment's own samples are none of the controls.
+    (sampled.folder / "again.json").unlink()
+    diverged = score_suite(job, [1], sampled.folder, like=path)
+    assert {one.labels["source"] for one in diverged.metrics} == {
+        "held_out_images",
+        "blurred_images",
+        "training_images",
+    }
 
 
 @pytest.mark.parametrize("change", ["config_digest", "seed", "datasets"])
