@@ -193,10 +193,11 @@ def score(
 ) -> None:
     """Measure samples: likelihood, memorisation, coverage, two-sample tests."""
     from ganbench.data.fetch import data_directory
-    from ganbench.report.score_print import print_score
     from ganbench.stages import score as stage
 
     if samples is not None and config is None:
+        from ganbench.report.score_print import print_score
+
         record = stage.score_samples(
             samples, dataset, protocol, data_dir, device.value, allow_copies
         )

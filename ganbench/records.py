@@ -2,12 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganbench.config import Experiment
@@ -202,18 +200,6 @@ def companion(path: Path, record: Record, name: str) -> Path:
             f"expected {record.files[name][:12]}...); delete {path} and run its stage again"
         )
     return file
-
-
-def metrics_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Returns one row per metric, with its record's identity and its labels as columns."""
-    rows: list[Mapping[str, Any]] = []
-    for record in records:
-        identity = record.model_dump(include={"stage", "status", "suite", "experiment", "seed"})
-        rows += [
-            identity | metric.labels | metric.model_dump(exclude={"labels"})
-            for metric in record.metrics
-        ]
-    return pd.DataFrame(rows)
 
 
 def json_schema() -> str:

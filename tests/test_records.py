@@ -13,7 +13,6 @@ from ganbench.records import (
     Record,
     companion,
     json_schema,
-    metrics_frame,
     read_record,
 )
 
@@ -155,13 +154,3 @@ def test_an_unchanged_companion_is_found(tmp_path: Path) -> None:
     digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     record = record_of(files={"empty": digest})
     assert companion(tmp_path / "r.json", record, "empty") == file
-
-
-def test_the_frame_has_a_row_a_metric_with_its_labels() -> None:
-    two = [record_of(seed=0), record_of(seed=1)]
-    frame = metrics_frame(two)
-    assert list(frame["seed"]) == [0, 1]
-    assert list(frame["value"]) == [225.25, 225.25]
-    assert list(frame["checkpoint"]) == ["last", "last"]
-    assert list(frame["experiment"]) == ["digits", "digits"]
-    assert metrics_frame([]).empty

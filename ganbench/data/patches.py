@@ -10,9 +10,8 @@ import numpy as np
 
 from ganbench.data.splits import Dataset, Fold
 
-STRIDE = 8
-GREY_SIDE = 48
-RGB_SIDE = 32
+GREY_SIDE, GREY_STRIDE = 48, 8
+RGB_SIDE, RGB_STRIDE = 32, 12
 HEIGHT, WIDTH = 427, 640
 BANDS = 5
 BAND_HEIGHT = HEIGHT // BANDS
@@ -39,9 +38,9 @@ RGB_TEST_REGION = Region(0, HEIGHT, 512, WIDTH)
 def load_grey() -> Dataset:
     """Returns 48 x 48 grey patches in five folds, arranged as TFD is."""
     photographs = [_grey(photograph) for photograph in _photographs()]
-    bands = [_cut_all(photographs, band, GREY_SIDE) for band in GREY_BANDS]
+    bands = [_cut_all(photographs, band, GREY_SIDE, GREY_STRIDE) for band in GREY_BANDS]
     folds = tuple(Fold(bands[f], bands[(f + 1) % BANDS], None) for f in range(BANDS))
-    train = _cut_all(photographs, TRAIN_REGION, GREY_SIDE)
+    train = _cut_all(photographs, TRAIN_REGION, GREY_SIDE, GREY_STRIDE)
     return Dataset("patches_grey", 255.0, train, None, folds)
 
 
@@ -49,30 +48,31 @@ def load_rgb() -> Dataset:
     """Returns 32 x 32 colour patches, arranged as CIFAR-10 is."""
     photographs = _photographs()
     train, validation, test = (
-        _cut_all(photographs, region, RGB_SIDE)
+        _cut_all(photographs, region, RGB_SIDE, RGB_STRIDE)
         for region in (TRAIN_REGION, RGB_VALIDATION_REGION, RGB_TEST_REGION)
     )
     return Dataset("patches_rgb", 255.0, train, None, (Fold(validation, test, None),))
 
 
-def cut(photograph: np.ndarray, region: Region, side: int) -> np.ndarray:
-    """Returns the square patches that lie inside a region, `STRIDE` pixels apart.
+def cut(photograph: np.ndarray, region: Region, side: int, stride: int) -> np.ndarray:
+    """Returns the square patches that lie inside a region.
 
     Args:
         photograph: [height, width, channels].
         region: where the patches lie.
         side: of a patch, pixels.
+        stride: between the corners of neighbours, pixels.
 
     Returns:
         [n, channels, side, side], row by row.
     """
     inside = photograph[region.top : region.bottom, region.left : region.right]
     windows = np.lib.stride_tricks.sliding_window_view(inside, (side, side), axis=(0, 1))
-    return windows[::STRIDE, ::STRIDE].reshape(-1, photograph.shape[2], side, side)
+    return windows[::stride, ::stride].reshape(-1, photograph.shape[2], side, side)
 
 
-def _cut_all(photographs: list[np.ndarray], region: Region, side: int) -> np.ndarray:
-    return np.concatenate([cut(photograph, region, side) for photograph in photographs])
+def _cut_all(photographs: list[np.ndarray], region: Region, side: int, stride: int) -> np.ndarray:
+    return np.concatenate([cut(photograph, region, side, stride) for photograph in photographs])
 
 
 def _photographs() -> list[np.ndarray]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import scipy.interpolate
-import scipy.optimize
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
@@ -18,7 +16,7 @@ import ganbench_kernels
 SEARCH_TOLERANCE = 1e-4
 # A ladder of likelihoods whose spline is searched: with steps of log sigma no wider than these the
 # spline's optimum is known far better than the tolerance. Wider steps narrow the bracket only.
-RUNGS, WIDEST_STEP = 24, 0.03
+RUNGS, WIDEST_STEP = 16, 0.035
 # Where the best of a grid is its first or last point, the search may leave the grid by this factor.
 REACH = 10.0
 
@@ -189,6 +187,10 @@ def refine_bandwidth(
         sigmas: the grid, ascending.
         found: the best of the grid on these images.
     """
+    # Imported here because it costs every other job nearly a second.
+    import scipy.interpolate
+    import scipy.optimize
+
     best = sigmas.index(found.sigma)
     first, last = best == 0, best == len(sigmas) - 1
     low = math.log(sigmas[0] / REACH if first else sigmas[best - 1])

@@ -23,6 +23,7 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
     """Scores the samples of each reported state of a generator.
 
     With several draws, also fresh draws of each state and growing numbers of samples of the first.
+    A best state that is the last one has its samples and so its numbers: they are worked out once.
 
     Args:
         job: whose samples, and where to write.
@@ -45,17 +46,30 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
     likelihood = Likelihood.of(job, dataset)
     metrics: list[Metric] = []
     inputs = {sample_record.name: file_sha256(sample_record)}
+    scored: dict[str, list[Metric]] = {}
     for checkpoint in job.experiment.evaluation.checkpoints:
         name = f"samples_{checkpoint}.npy"
         loaded = np.load(companion(sample_record, sampled, name), allow_pickle=False)
+        digest = inputs[name] = sampled.files[name]
+        if digest in scored:
+            metrics += [_relabelled(one, checkpoint) for one in scored[digest]]
+            continue
         samples = torch.from_numpy(loaded)
-        inputs[name] = sampled.files[name]
-        metrics += likelihood.metrics(samples, {"checkpoint": checkpoint})
+        found = scored[digest] = likelihood.metrics(samples, {"checkpoint": checkpoint})
         if job.experiment.evaluation.draws > 1:
             weights, generator = _generator(job, sample_record, sampled, dataset, checkpoint)
             inputs |= weights
-            metrics += _further(job, likelihood, dataset, generator, samples, checkpoint)
+            found += _redrawn(job, likelihood, generator, len(samples), checkpoint)
+            if not metrics:
+                # Twice as many as there are training images show the bias; more cost minutes.
+                growing = _growing(job, generator, samples, min(CURVE[-1], 2 * len(dataset.train)))
+                metrics += likelihood.by_samples(growing, {"checkpoint": checkpoint})
+        metrics += found
     return job.record(metrics=metrics, inputs=inputs, datasets=sampled.datasets)
+
+
+def _relabelled(metric: Metric, checkpoint: str) -> Metric:
+    return metric.model_copy(update={"labels": metric.labels | {"checkpoint": checkpoint}})
 
 
 def _generator(
@@ -75,26 +89,15 @@ def _generator(
     return {name: trained.files[name]}, generator.to(job.device)
 
 
-def _further(
-    job: Job,
-    likelihood: Likelihood,
-    dataset: Dataset,
-    generator: models.Generator,
-    samples: Float[Tensor, "n d"],
-    checkpoint: str,
+def _redrawn(
+    job: Job, likelihood: Likelihood, generator: models.Generator, count: int, checkpoint: str
 ) -> list[Metric]:
-    """Fresh draws; of the headline's state also the likelihood of more and more samples."""
+    """Fresh draws of one state."""
     metrics: list[Metric] = []
     for draw in range(1, job.experiment.evaluation.draws):
-        stream = _stream(job, 0, draw)
-        again = draw_samples(
-            generator, job.experiment, len(samples), stream, torch.device(job.device)
-        )
+        stream, device = _stream(job, 0, draw), torch.device(job.device)
+        again = draw_samples(generator, job.experiment, count, stream, device)
         metrics += likelihood.redrawn(again, {"checkpoint": checkpoint, "draw": draw})
-    if checkpoint == job.experiment.evaluation.checkpoints[0]:
-        # Twice as many as there are training images show the bias, and more cost minutes.
-        growing = _growing(job, generator, samples, min(CURVE[-1], 2 * len(dataset.train)))
-        metrics += likelihood.by_samples(growing, {"checkpoint": checkpoint})
     return metrics
 
 

@@ -59,8 +59,8 @@ def test_no_pixel_is_in_two_parts(name):
 
 
 @pytest.mark.usefixtures("coordinates")
-@pytest.mark.parametrize("name", ["patches_grey", "patches_rgb"])
-def test_patches_are_squares_of_the_photographs_eight_pixels_apart(name):
+@pytest.mark.parametrize(("name", "stride"), [("patches_grey", 8), ("patches_rgb", 12)])
+def test_patches_are_squares_of_the_photographs_some_pixels_apart(name, stride):
     for split, images in named_splits(load(name, NOWHERE)):
         number = numbers(images)
         corners = number[:, 0, 0]
@@ -70,8 +70,8 @@ def test_patches_are_squares_of_the_photographs_eight_pixels_apart(name):
         assert len(np.unique(corners)) == len(corners)
         photograph, row, column = np.unravel_index(corners, (2, HEIGHT, WIDTH))
         assert set(photograph) == {0, 1}
-        assert not ((row - row[0]) % 8).any()
-        assert not ((column - column[0]) % 8).any()
+        assert not ((row - row[0]) % stride).any()
+        assert not ((column - column[0]) % stride).any()
 
 
 @pytest.mark.usefixtures("coordinates")
@@ -88,9 +88,10 @@ def test_grey_regions():
 def test_rgb_regions():
     dataset = load("patches_rgb", NOWHERE)
     (fold,) = dataset.folds
-    assert region(dataset.train) == (0, 423, 0, 383)
-    assert region(fold.validation) == (0, 423, 384, 511)
-    assert region(fold.test) == (0, 423, 512, 639)
+    # The last patch begins in row 384 of 395 possible ones, and in column 348 of 352 or 96 of 96.
+    assert region(dataset.train) == (0, 415, 0, 379)
+    assert region(fold.validation) == (0, 415, 384, 511)
+    assert region(fold.test) == (0, 415, 512, 639)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_rgb_regions():
     [
         # Per photograph: rows of patches times patches in a row.
         ("patches_grey", (1, 48, 48), 48 * 43, 5 * 27),
-        ("patches_rgb", (3, 32, 32), 50 * 45, 50 * 13),
+        ("patches_rgb", (3, 32, 32), 33 * 30, 33 * 9),
     ],
 )
 def test_the_real_photographs(name, shape, train, held_out):
@@ -113,7 +114,7 @@ def test_the_real_photographs(name, shape, train, held_out):
 
 def test_cut_goes_row_by_row():
     photograph = np.arange(20 * 24).reshape(20, 24, 1)
-    cut = patches.cut(photograph, patches.Region(2, 20, 4, 24), side=8)
+    cut = patches.cut(photograph, patches.Region(2, 20, 4, 24), side=8, stride=8)
     assert cut.shape == (4, 1, 8, 8)
     assert cut[:, 0, 0, 0].tolist() == [2 * 24 + 4, 2 * 24 + 12, 10 * 24 + 4, 10 * 24 + 12]
 

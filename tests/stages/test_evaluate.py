@@ -263,6 +263,34 @@ def test_the_curve_of_the_headline_starts_from_the_samples_at_hand(
         assert one.value == pytest.approx(expected, abs=NATS)
 
 
+def test_a_best_state_that_is_the_last_is_scored_once(
+    drawn: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = drawn.folder / "seed_0"
+    files = [f"samples_{checkpoint}.npy" for checkpoint in CHECKPOINTS]
+    (folder / files[1]).write_bytes((folder / files[0]).read_bytes())
+    weights = read_record(folder / "sample.json").inputs
+    drawn.job("sample").record(files=files, inputs=weights, datasets=split_digests(digits.load()))
+    scored = []
+    monkeypatch.setattr(
+        Likelihood,
+        "_score",
+        lambda self, *given, score=Likelihood._score: scored.append(given) or score(self, *given),
+    )
+    found = run(drawn).metrics
+    assert len(scored) == 3  # draws, of one state
+    last, best = (
+        [
+            one.model_dump() | {"labels": one.labels | {"checkpoint": ""}}
+            for one in found
+            if one.labels["checkpoint"] == checkpoint and one.name != "log_likelihood_by_samples"
+        ]
+        for checkpoint in CHECKPOINTS
+    )
+    assert last == best
+    assert len(metrics(found, "redrawn_log_likelihood", checkpoint="best_validation")) == 2
+
+
 def test_weights_that_were_not_sampled_are_refused(drawn: Project) -> None:
     (drawn.folder / "seed_0" / "train.json").unlink()
     for checkpoint in CHECKPOINTS:
