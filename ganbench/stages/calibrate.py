@@ -56,7 +56,9 @@ def _training_images(job: Job, dataset: Dataset, likelihood: Likelihood) -> list
     count = likelihood.protocol.samples
     order = training_order(len(train))
     metrics = likelihood.metrics(train.rows(order[:count]), labels)
-    for draw in range(1, job.experiment.evaluation.draws):
+    # Where the first draw takes all there are, another would be the same.
+    draws = job.experiment.evaluation.draws if count < len(train) else 1
+    for draw in range(1, draws):
         other = training_order(len(train), draw)[:count]
         metrics += likelihood.redrawn(train.rows(other), labels | {"draw": draw})
     parts = order.split(curve_parts(min(len(train), MOST_TRAINING_IMAGES)), dim=0)

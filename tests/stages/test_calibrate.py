@@ -88,9 +88,13 @@ def test_the_curve_grows_to_all_training_images(record: Record) -> None:
 def test_calibration_takes_what_there_is(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", replace(GAN2014, sigmas=(0.1, 0.2)))
     monkeypatch.setattr(calibration, "CENTERS", {10: 5})
+    project.settings["evaluation"]["draws"] = 3
+    project.write()
     record = calibrate(project.job("calibrate", None), project.folder)
     (found,) = metrics(record, "log_likelihood", checkpoint="training_images")
     assert (found.labels["n_centers"], found.labels["protocol"]) == (1200, "gan2014_1200_centers")
+    # Another draw of all images would be the same images.
+    assert not metrics(record, "redrawn_log_likelihood")
 
 
 def test_the_curve_is_cut_at_round_numbers_and_at_the_end() -> None:
