@@ -55,6 +55,7 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
             metrics += [_relabelled(one, checkpoint) for one in scored[digest]]
             continue
         samples = torch.from_numpy(loaded)
+        curve: list[Metric] = []
         found = scored[digest] = likelihood.metrics(samples, {"checkpoint": checkpoint})
         if job.experiment.evaluation.draws > 1:
             weights, generator = _generator(job, sample_record, sampled, dataset, checkpoint)
@@ -63,8 +64,8 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
             if not metrics:
                 # Twice as many as there are training images show the bias; more cost minutes.
                 growing = _growing(job, generator, samples, min(CURVE[-1], 2 * len(dataset.train)))
-                metrics += likelihood.by_samples(growing, {"checkpoint": checkpoint})
-        metrics += found
+                curve = likelihood.by_samples(growing, {"checkpoint": checkpoint})
+        metrics += found + curve
     return job.record(metrics=metrics, inputs=inputs, datasets=sampled.datasets)
 
 
