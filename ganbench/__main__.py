@@ -192,10 +192,12 @@ def score(
     in_workflow: InWorkflow = False,
 ) -> None:
     """Measure samples: likelihood, memorisation, coverage, two-sample tests."""
+    if (samples is None) == (config is None):
+        raise GanbenchError("score: give either --samples or --config")
     from ganbench.data.fetch import data_directory
     from ganbench.stages import score as stage
 
-    if samples is not None and config is None:
+    if samples is not None:
         from ganbench.report.score_print import print_score
 
         record = stage.score_samples(
@@ -203,12 +205,10 @@ def score(
         )
         record.write(out)
         print_score(record)
-    elif config is not None and samples is None:
+    elif config is not None:
         for job in _jobs("score", config, out, None, suite, device, Impl.auto, False):
             directory = data_directory(data_dir)
             stage.score_suite(job, _seeds(seeds), directory, in_workflow, like)
-    else:
-        raise GanbenchError("score: give either --samples or --config")
 
 
 @app.command()

@@ -49,12 +49,12 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
     scored: dict[str, list[Metric]] = {}
     for checkpoint in job.experiment.evaluation.checkpoints:
         name = f"samples_{checkpoint}.npy"
-        loaded = np.load(companion(sample_record, sampled, name), allow_pickle=False)
+        path = companion(sample_record, sampled, name)
         digest = inputs[name] = sampled.files[name]
         if digest in scored:
             metrics += [_relabelled(one, checkpoint) for one in scored[digest]]
             continue
-        samples = torch.from_numpy(loaded)
+        samples = torch.from_numpy(np.load(path, allow_pickle=False))
         curve: list[Metric] = []
         found = scored[digest] = likelihood.metrics(samples, {"checkpoint": checkpoint})
         if job.experiment.evaluation.draws > 1:
