@@ -13,7 +13,7 @@ from ganbench.config import load_suite, suite_experiments
 from ganbench.data.fetch import available, data_directory
 from ganbench.provenance import code_digest, has_gpu
 from ganbench.report import outputs as report_outputs
-from ganbench.report import theory_outputs
+from ganbench.report.theory import outputs as theory_outputs
 
 min_version("9.0")
 

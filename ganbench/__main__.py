@@ -198,7 +198,7 @@ def score(
     from ganbench.stages import score as stage
 
     if samples is not None:
-        from ganbench.report.score_print import print_score
+        from ganbench.report.sample_metrics.terminal import print_score
 
         record = stage.score_samples(
             samples, dataset, protocol, data_dir, device.value, allow_copies
@@ -257,7 +257,7 @@ def paper(
 @app.command()
 def show(report: Annotated[Path, typer.Argument(help="A report.json.")]) -> None:
     """Print the table of a report."""
-    from ganbench.report.table import print_table
+    from ganbench.report.table1.table import print_table
 
     print_table(report)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganbench import config
-from ganbench.training.passes import NOTHING_AFTER, ONEDNN_LINEAR, takes_onednn
+from ganbench.training.fused.passes import NO_FUSED_ACTIVATION, ONEDNN_LINEAR, takes_onednn
 
 
 class Product(NamedTuple):
@@ -88,7 +88,7 @@ def _call(product: Product, dtype: torch.dtype) -> Callable[[], object]:
     """A product by the library that training takes for it."""
     a, b, out = _operands(product, dtype)
     if product.kind != "weight" and takes_onednn(a.unsqueeze(0)):
-        return lambda: ONEDNN_LINEAR(a, b.T, None, *NOTHING_AFTER)
+        return lambda: ONEDNN_LINEAR(a, b.T, None, *NO_FUSED_ACTIVATION)
     return lambda: torch.mm(a, b, out=out)
 
 

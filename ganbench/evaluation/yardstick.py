@@ -41,7 +41,7 @@ class Yardstick:
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
         self._known = train[order[: len(fresh)].to(train.device)]
 
-    def some(self, samples: Float[Tensor, "k d"]) -> Float[Tensor, "l d"]:
+    def first_n(self, samples: Float[Tensor, "k d"]) -> Float[Tensor, "l d"]:
         """Returns the first samples, as many as fresh images: these limit what can be known."""
         return samples[: max(FEWEST, len(self._fresh))]
 
@@ -54,7 +54,7 @@ class Yardstick:
             samples: of one sampler; `some` of them are looked at.
             sigma: their Parzen bandwidth, pixel units.
         """
-        few = self.some(samples)
+        few = self.first_n(samples)
         likelihoods = [
             log_likelihoods(images, few, [sigma])[0] for images in (self._known, self._fresh)
         ]

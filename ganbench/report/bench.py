@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ganbench.errors import GanbenchError
 from ganbench.report.style import PALETTE, figure_style, new_figure, save
-from ganbench.report.table import NONE, PrintedTable, write_printed_table
+from ganbench.report.table1.table import NONE, PrintedTable, write_printed_table
 
 STEM = "bench"
 FORMATS = ("svg", "png")

@@ -6,17 +6,18 @@ from pathlib import Path
 
 from ganbench.config import load_suite
 from ganbench.provenance import atomic_path
-from ganbench.report import scores, theory
-from ganbench.report.claims import claims_table, judge, theory_metrics
 from ganbench.report.collect import collect
-from ganbench.report.comparisons import comparison_table
 from ganbench.report.facts import captions, experiment_facts, provenance
-from ganbench.report.figures import write_figures, write_variance_figure
 from ganbench.report.outputs import PAGE
 from ganbench.report.page import write_page
-from ganbench.report.rows import table_rows
-from ganbench.report.table import printed_table, write_printed_table, write_tables
-from ganbench.report.variance import seeds_table, variance_table
+from ganbench.report.sample_metrics import build as scores
+from ganbench.report.table1.claims import claims_table, judge, theory_metrics
+from ganbench.report.table1.comparisons import comparison_table
+from ganbench.report.table1.figures import write_figures, write_variance_figure
+from ganbench.report.table1.rows import table_rows
+from ganbench.report.table1.table import printed_table, write_printed_table, write_tables
+from ganbench.report.table1.variance import seeds_table, variance_table
+from ganbench.report.theory import build as theory
 
 
 def build(suite_config: Path, results: Path, out: Path) -> None:

@@ -20,7 +20,7 @@ from ganbench.config import (
 from ganbench.records import Provenance
 from ganbench.report.collect import ExperimentResults, Stored
 from ganbench.report.outputs import FIGURES, TABLES
-from ganbench.report.rows import seeds_status
+from ganbench.report.table1.rows import seeds_status
 
 Layer = Linear | Maxout | ConvolutionalMaxout | TransposedConvolution
 RULE = SimpleNamespace(rule="report")

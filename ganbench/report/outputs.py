@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.config import suite_experiments
-from ganbench.report import score_outputs
+from ganbench.report.sample_metrics import outputs as score_outputs
 
 TABLES = {
     "table1": ("Table 1", "log-likelihood"),

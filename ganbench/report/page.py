@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 
 from ganbench.errors import GanbenchError
 from ganbench.provenance import atomic_path
-from ganbench.report.table import STYLE
+from ganbench.report.table1.table import STYLE
 
 SOURCE = Path(__file__).parents[2] / "docs" / "likelihood.md"
 

@@ -64,7 +64,7 @@ class Likelihood:
             if several:
                 metrics.append(_fold("fold_log_likelihood", fold, fold_labels))
             curves += _curve(fold, fold_labels)
-        return [*metrics, *_doubts(found, labels), *curves]
+        return [*metrics, *_uncertainty_metrics(found, labels), *curves]
 
     def redrawn(self, samples: Float[Tensor, "n d"], labels: Labels) -> list[Metric]:
         """Returns the headline of another draw, which chooses a bandwidth of its own.
@@ -168,7 +168,7 @@ def _curve(fold: FoldScore, labels: Labels) -> list[Metric]:
     ]
 
 
-def _doubts(found: Score, labels: Labels) -> list[Metric]:
+def _uncertainty_metrics(found: Score, labels: Labels) -> list[Metric]:
     """What the grid costs, and what other validation images would have changed."""
     at_bound = int(any(fold.penalty_at_bound for fold in found.folds))
     penalty, error, count = found.grid_penalty, found.bandwidth_error, found.n_validation

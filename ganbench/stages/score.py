@@ -235,7 +235,7 @@ class Scorer:
         folds = len(self.dataset.folds)
         images = self.to_rows(self.dataset.folds[0].validation)
         validation, grid = self.protocol.validation_images(images, folds), self.protocol.grid(folds)
-        sigma = parzen.choose_bandwidth(validation, stick.some(samples), grid).sigma
+        sigma = parzen.choose_bandwidth(validation, stick.first_n(samples), grid).sigma
         metrics = [_metric(one, labels) for one in stick.measure(samples, sigma)]
         print(f"{self.title}: {labels}: {len(metrics)} measures", flush=True)
         return metrics

@@ -170,7 +170,7 @@ def _checkpoints(job: Job, datasets: dict[str, str]) -> Checkpoints:
 
 
 def _record(run: Run, s: int, job: Job, digests: dict[str, str], earlier_s: float) -> Record:
-    course = run.courses[s]
+    course = run.progress[s]
     files = ["history.csv"] if course.history else []
     if course.failure is None:
         files += _write_generators(run, s, job.out.parent)
@@ -201,7 +201,7 @@ def _noted_signals() -> Iterator[list[int]]:
 
 
 def _write_histories(run: Run, jobs: Sequence[Job]) -> None:
-    for job, course in zip(jobs, run.courses, strict=True):
+    for job, course in zip(jobs, run.progress, strict=True):
         if course.history:
             with (
                 atomic_path(job.out.parent / "history.csv") as temporary,
@@ -215,7 +215,7 @@ def _write_histories(run: Run, jobs: Sequence[Job]) -> None:
 def _write_generators(run: Run, s: int, folder: Path) -> list[str]:
     weights = {
         "last": (run.counters.epoch, dict(run.generator.networks[s].named_parameters())),
-        "best_validation": (run.courses[s].best_epoch, run.best[s]),
+        "best_validation": (run.progress[s].best_epoch, run.best[s]),
     }
     names = []
     for checkpoint, (epoch, tensors) in weights.items():
@@ -228,7 +228,7 @@ def _write_generators(run: Run, s: int, folder: Path) -> list[str]:
 
 def _metrics(run: Run, s: int) -> list[Metric]:
     """Budget and speed; a diverged seed counts until the end of the epoch where it did."""
-    counters, course = run.counters, run.courses[s]
+    counters, course = run.counters, run.progress[s]
     epochs = len(course.history) + (course.failure is not None)
     metrics = [
         Metric(name="epochs", value=epochs, unit="epochs"),

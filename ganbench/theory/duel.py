@@ -84,7 +84,7 @@ class Duel:
         self._groups = _objective_slices(contestants)
         self._clip = weight_clip
         self._first_rate = torch.tensor([[run.learning_rate] for run in contestants]).to(device)
-        self.slow_to(1.0)
+        self.scale_learning_rate(1.0)
         self._optimizers = Adam(self.g, *betas), Adam(self.d, *betas)
         self._clip_weights()
 
@@ -145,7 +145,7 @@ class Duel:
                 if step % k == 0:
                     self.generator_step()
 
-    def slow_to(self, fraction: float) -> None:
+    def scale_learning_rate(self, fraction: float) -> None:
         """Sets every learning rate to a fraction of its first value."""
         self._rate = fraction * self._first_rate
 

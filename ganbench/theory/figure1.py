@@ -56,7 +56,7 @@ def study(settings: Figure1, seeds: Sequence[int], device: str) -> Findings:
     for _ in range(settings.settle_steps):
         duel.discriminator_step()
     moments.take(duel)
-    duel.slow_to(settings.move_rate)
+    duel.scale_learning_rate(settings.move_rate)
     for _ in range(settings.move_steps):
         duel.generator_step()
     moments.take(duel)
@@ -87,7 +87,7 @@ def _play(duel: Duel, settings: Figure1, steps: range, frames: Snapshots) -> Non
     for step in steps:
         if step in times:
             frames.take(duel)
-        duel.slow_to(1 - step / settings.steps)
+        duel.scale_learning_rate(1 - step / settings.steps)
         duel.train("alternating", settings.discriminator_steps, settings.discriminator_steps)
 
 

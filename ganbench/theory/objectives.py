@@ -112,7 +112,7 @@ def score(goal: Target, made: Float[np.ndarray, "n 2"], real: Float[np.ndarray, 
 def train(players: Duel, setting: Setting, steps: int, watch: "CriticWatch | None" = None) -> None:
     """Trains with a learning rate that falls linearly to 0; every `k` D-steps one of G."""
     for decay in range(DECAYS):
-        players.slow_to(1 - decay / DECAYS)
+        players.scale_learning_rate(1 - decay / DECAYS)
         players.train(setting.update, setting.k, steps // DECAYS)
         if watch and (decay + 1) % (DECAYS // CRITIC_LOOKS) == 0:
             watch.look()

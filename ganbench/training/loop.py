@@ -19,10 +19,11 @@ from ganbench.config import Experiment, Phase, Precision
 from ganbench.data.rows import Images
 from ganbench.errors import ConfigError
 from ganbench.evaluation import diversity, parzen
-from ganbench.training import alternating, engine, networks, schedules
-from ganbench.training.passes import Rates
-from ganbench.training.players import Player
-from ganbench.training.replay import Replay, Tape
+from ganbench.training import networks, schedules
+from ganbench.training.fused import alternating, engine
+from ganbench.training.fused.passes import Rates
+from ganbench.training.fused.players import Player
+from ganbench.training.fused.replay import GraphInputs, Replay
 from ganbench.training.sampling import draw_noise, draw_samples
 from ganbench_kernels.dispatch import can_compile
 
@@ -45,7 +46,7 @@ class Counters:
 
 
 @dataclass
-class Course:
+class SeedProgress:
     """What became of one seed; `failure` says why it diverged."""
 
     best_epoch: int = 0
@@ -83,7 +84,7 @@ class Run:
         keys = [seeding.stream_seed(seed, "dropout") for seed in seeds]
         self.mask_seeds = torch.tensor(keys, device=self.device)
         self.counters = Counters()
-        self.courses = [Course() for _ in seeds]
+        self.progress = [SeedProgress() for _ in seeds]
         self.sums = torch.zeros(len(seeds), len(SUMS), dtype=torch.float64, device=self.device)
         self.noise = [seeding.generator(seed, "noise", 0) for seed in seeds]
         self.best: list[dict[str, Tensor]] = [{} for _ in seeds]
@@ -97,7 +98,7 @@ class Run:
     @property
     def alive(self) -> list[int]:
         """Places of the seeds that have not diverged."""
-        return [s for s, course in enumerate(self.courses) if course.failure is None]
+        return [s for s, course in enumerate(self.progress) if course.failure is None]
 
     @property
     def replays(self) -> bool:
@@ -154,7 +155,10 @@ class Run:
             for name, value, velocity in zip(names, player.values, player.velocities, strict=True):
                 tensors[f"{title}.{name}"] = value[s]
                 tensors[f"{title}.velocity.{name}"] = velocity[s]
-        return tensors, {"counters": asdict(self.counters), "course": asdict(self.courses[s])}
+        return tensors, {
+            "counters": asdict(self.counters),
+            "course": asdict(self.progress[s]),
+        }
 
     def restore(self, states: Sequence[tuple[dict[str, Tensor], dict[str, Any]]]) -> None:
         """Goes back to states that `state` returned after the same update, one for each seed."""
@@ -162,7 +166,7 @@ class Run:
         for phase in range(1, min(self.counters.phase, len(self.settings.phases) - 1) + 1):
             self._start_phase(phase)
         for s, (tensors, counters) in enumerate(states):
-            self.courses[s] = Course(**counters["course"])
+            self.progress[s] = SeedProgress(**counters["course"])
             self._restore(s, tensors)
         for _, player in self._players():
             player.refresh()
@@ -214,22 +218,22 @@ class Run:
     def _replay(self, orders: list[list[Tensor]]) -> engine.Outcome:
         """Makes all updates of an epoch: the last, which may be shorter and has norms, as ever."""
         counters, count = self.counters, self.batches - 1
-        tape = self._tape(orders)
+        inputs = self._graph_inputs(orders)
         if self.recorded is None:
             masks = alternating.masks_per_update(self.discriminator.networks[0])
             players = self.generator, self.discriminator
             self.recorded = Replay(
-                *players, self.train, self.mask_seeds, self.settings, masks, self._add, tape
+                *players, self.train, self.mask_seeds, self.settings, masks, self._add, inputs
             )
         else:
-            self.recorded.tape.write(tape)
+            self.recorded.inputs.write(inputs)
         self.recorded.run(count)
         counters.batch += count
         counters.phase_updates += count
         counters.updates += count
-        return self.update(orders[-1], tape.noise[:, -1, : len(orders[-1][0])])
+        return self.update(orders[-1], inputs.noise[:, -1, : len(orders[-1][0])])
 
-    def _tape(self, orders: list[list[Tensor]]) -> Tape:
+    def _graph_inputs(self, orders: list[list[Tensor]]) -> GraphInputs:
         """The order of all minibatches but the last, and noise, drawn on the device, for all."""
         counters, settings, device = self.counters, self.settings, self.device
         size = self.batches * settings.batch_size
@@ -241,7 +245,7 @@ class Run:
         offset = counters.updates * alternating.masks_per_update(self.discriminator.networks[0])
         rate = schedules.learning_rate(settings, counters.phase_updates)
         momentum = schedules.momentum(settings, counters.phase_epoch + 1)
-        return Tape(
+        return GraphInputs(
             torch.stack([torch.stack(batch) for batch in orders[:-1]], 1).to(device),
             torch.stack(noise).unflatten(1, (self.batches, -1)),
             torch.zeros(1, dtype=torch.int64, device=device),
@@ -322,8 +326,8 @@ class Run:
             if monitored:
                 self._monitor(s, row)
             self._check(s, row)
-            if self.courses[s].failure is None:
-                self.courses[s].history.append(row)
+            if self.progress[s].failure is None:
+                self.progress[s].history.append(row)
                 rows[s] = row
         counters.batch = 0
         self.sums.zero_()
@@ -357,7 +361,7 @@ class Run:
         if not all(bool(value.isfinite().all()) for value in weights):
             broken.append("weights")
         if broken:
-            self.courses[s].failure = (
+            self.progress[s].failure = (
                 f"epoch {row['epoch']}: {', '.join(broken)} not finite; "
                 "lower training: learning_rate, or run another seed"
             )
@@ -370,7 +374,7 @@ class Run:
         best = max(found.log_likelihoods)
         share = diversity.collapse_share(samples, self.validation)
         row |= {"validation_log_likelihood": best, "sigma": found.sigma, "collapse_share": share}
-        course = self.courses[s]
+        course = self.progress[s]
         if course.best_log_likelihood is None or best > course.best_log_likelihood:
             course.best_log_likelihood, course.best_epoch = best, self.counters.epoch
             self.best[s] = {
@@ -384,7 +388,7 @@ class Run:
         counters.phase += 1
         counters.phase_epoch = counters.phase_updates = 0
         if not self.finished:
-            for course in self.courses:
+            for course in self.progress:
                 course.best_log_likelihood = None
             self._start_phase(counters.phase)
 

@@ -46,7 +46,7 @@ class Progress:
         rate = (time.monotonic() - self.started) / max(done - self.first, 1)
         left = f"{rate * 1e3:.1f} ms an update, {rate * (self.total - done) / 60:.1f} min left"
         for s, seed in enumerate(run.seeds):
-            failure = run.courses[s].failure
+            failure = run.progress[s].failure
             line = f"diverged: {failure}" if failure else f"{_numbers(rows[s])}, {left}"
             text = f"{self.title}, seed {seed}: {line}"
             self.console.print(text, highlight=False, soft_wrap=True)

@@ -8,7 +8,8 @@ import pytest
 from ganbench.config import load, load_experiment
 from ganbench.errors import ConfigError
 from ganbench.records import Metric
-from ganbench.report.claims import (
+from ganbench.report.collect import collect
+from ganbench.report.table1.claims import (
     CLAIMS,
     BoundClaim,
     Claims,
@@ -18,8 +19,7 @@ from ganbench.report.claims import (
     judge,
     theory_metrics,
 )
-from ganbench.report.collect import collect
-from ganbench.report.theory_outputs import theory_experiments
+from ganbench.report.theory.outputs import theory_experiments
 
 from .synthetic import EXPERIMENTS, Synthetic
 

@@ -6,10 +6,10 @@ import pytest
 
 from ganbench.evaluation import diversity
 from ganbench.records import Metric
-from ganbench.report.collapse import COLLAPSED, collapse_notes
 from ganbench.report.collect import collect
-from ganbench.report.rows import table_rows
-from ganbench.report.table import printed_table
+from ganbench.report.table1.collapse import COLLAPSED, collapse_notes
+from ganbench.report.table1.rows import table_rows
+from ganbench.report.table1.table import printed_table
 
 from .synthetic import Synthetic
 

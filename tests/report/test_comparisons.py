@@ -6,8 +6,8 @@ import pytest
 
 from ganbench.errors import GanbenchError
 from ganbench.report.collect import collect
-from ganbench.report.comparisons import compare, comparison_table
 from ganbench.report.statistics import paired, welch
+from ganbench.report.table1.comparisons import compare, comparison_table
 
 from .synthetic import Synthetic
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from ganbench.report.components import deviation, deviations, two_level
+from ganbench.report.table1.components import deviation, deviations, two_level
 
 # Montgomery, "Design and Analysis of Experiments": strength of cloth, four looms, four draws each.
 LOOMS = [[98, 97, 99, 96], [91, 90, 93, 92], [96, 95, 97, 95], [95, 96, 99, 98]]

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.records import Metric
-from ganbench.report.curves import PANELS, bandwidth_figure, learning_curves_figure
+from ganbench.report.table1.curves import PANELS, bandwidth_figure, learning_curves_figure
 
 COLUMNS = [column for _, _, lines in PANELS for column, *_ in lines]
 

@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ganbench.errors import GanbenchError
-from ganbench.report import figures
 from ganbench.report.collect import collect
 from ganbench.report.outputs import FIGURES
+from ganbench.report.table1 import figures
 
 from .synthetic import COMMIT, Synthetic
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganbench.report.images import interpolation_figure, mosaic, samples_figure
+from ganbench.report.table1.images import interpolation_figure, mosaic, samples_figure
 
 
 def write(path: Path, samples: np.ndarray, neighbours: np.ndarray) -> Path:

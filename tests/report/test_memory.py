@@ -2,8 +2,8 @@
 
 import pytest
 
-from ganbench.report.memory import Copied, Share, memory_verdict
-from ganbench.report.verdicts import Runs
+from ganbench.report.table1.memory import Copied, Share, memory_verdict
+from ganbench.report.table1.verdicts import Runs
 
 RUNS = Runs((225.0,), 0, True, True)
 CONTROL = Share(0.1, 0.06)

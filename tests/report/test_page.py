@@ -6,7 +6,7 @@ import pytest
 from ganbench.errors import GanbenchError
 from ganbench.evaluation.parzen import PROTOCOLS
 from ganbench.report.page import SOURCE, write_page
-from ganbench.report.verdicts import margin
+from ganbench.report.table1.verdicts import margin
 
 
 def test_the_page_is_html_with_its_tables(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from ganbench.errors import GanbenchError
 from ganbench.records import Metric
 from ganbench.report.collect import collect
-from ganbench.report.rows import Row, one_protocol, table_rows
+from ganbench.report.table1.rows import Row, one_protocol, table_rows
 
 from .synthetic import SIGMAS, Synthetic
 

@@ -9,8 +9,9 @@ from ganbench.config import load_experiment
 from ganbench.errors import GanbenchError
 from ganbench.evaluation.measures import MEASURES
 from ganbench.records import Metric, Provenance, Record
-from ganbench.report import score_outputs, scores
-from ganbench.report.score_cells import cell
+from ganbench.report.sample_metrics import build as scores
+from ganbench.report.sample_metrics import outputs as score_outputs
+from ganbench.report.sample_metrics.cells import cell
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ganbench.report.rows import Row
-from ganbench.report.table import COLUMNS, print_table, printed_table, write_tables
+from ganbench.report.table1.rows import Row
+from ganbench.report.table1.table import COLUMNS, print_table, printed_table, write_tables
 
 from .synthetic import Synthetic
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ganbench.report.collect import ExperimentResults, collect
-from ganbench.report.components import two_level
-from ganbench.report.scatter import samples_curve_figure, variance_figure
 from ganbench.report.statistics import seeds_needed, upper_deviation
-from ganbench.report.variance import draws_of, parts, seeds_table, variance_table
+from ganbench.report.table1.components import two_level
+from ganbench.report.table1.scatter import samples_curve_figure, variance_figure
+from ganbench.report.table1.variance import draws_of, parts, seeds_table, variance_table
 
 from .synthetic import Synthetic
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganbench.published import PaperColumn
-from ganbench.report.verdicts import (
+from ganbench.report.table1.verdicts import (
     Runs,
     cell_verdict,
     inside_prediction,

@@ -20,8 +20,8 @@ from ganbench.evaluation import parzen, scoring
 from ganbench.evaluation.measures import MEASURES
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, read_record
-from ganbench.report import score_print
-from ganbench.report.score_print import print_score
+from ganbench.report.sample_metrics import terminal as score_print
+from ganbench.report.sample_metrics.terminal import print_score
 from ganbench.stages import score
 from ganbench.stages.calibrate import calibrate
 from ganbench.stages.score import Scorer, score_samples, score_suite

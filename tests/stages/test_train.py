@@ -172,7 +172,7 @@ def test_a_diverged_run_keeps_the_history_before(
     def check(self: Run, s: int, row: Row) -> None:
         plain(self, s, row)
         if row["epoch"] == 3:
-            self.courses[s].failure = "epoch 3: weights not finite; lower it"
+            self.progress[s].failure = "epoch 3: weights not finite; lower it"
 
     monkeypatch.setattr(Run, "_check", check)
     record = run(project, in_workflow=True)
@@ -378,7 +378,7 @@ def test_of_seeds_together_only_the_one_that_diverges_ends(
     def check(self: Run, s: int, row: Row) -> None:
         plain(self, s, row)
         if s == 1 and row["epoch"] == 2:
-            self.courses[s].failure = "epoch 2: weights not finite; lower it"
+            self.progress[s].failure = "epoch 2: weights not finite; lower it"
 
     monkeypatch.setattr(Run, "_check", check)
     jobs = [project.job("train", seed) for seed in (0, 1)]

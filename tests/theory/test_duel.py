@@ -122,7 +122,7 @@ def test_a_wasserstein_critic_stays_clipped_and_the_others_do_not():
 def test_a_slowed_game_takes_smaller_steps():
     quick, slow = (duel([Contestant("minimax", 0, 0.01)]) for _ in range(2))
     start = quick.d.clone()
-    slow.slow_to(0.1)
+    slow.scale_learning_rate(0.1)
     quick.discriminator_step()
     slow.discriminator_step()
     torch.testing.assert_close(slow.d - start, 0.1 * (quick.d - start), rtol=1e-3, atol=1e-7)

@@ -10,8 +10,9 @@ from scipy import stats
 
 from ganbench.errors import GanbenchError
 from ganbench.records import read_record
-from ganbench.report import theory, theory_tables
-from ganbench.report.theory_outputs import CAPTIONS, outputs, shown
+from ganbench.report.theory import build as theory
+from ganbench.report.theory import tables as theory_tables
+from ganbench.report.theory.outputs import CAPTIONS, outputs, shown
 
 WIDEST = 1200  # pixels of a picture
 

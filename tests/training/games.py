@@ -5,8 +5,8 @@ from torch import Tensor
 
 import ganbench_kernels
 from ganbench import models
-from ganbench.training.passes import Rates
-from ganbench.training.players import Player
+from ganbench.training.fused.passes import Rates
+from ganbench.training.fused.players import Player
 
 # Both sides in float64: only the order of sums differs, over a few updates.
 TOLERANCE = {"rtol": 1e-10, "atol": 1e-12}

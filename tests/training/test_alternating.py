@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from ganbench.training import alternating
-from ganbench.training.engine import Masks, Outcome
-from ganbench.training.passes import Rates
-from ganbench.training.players import Player
+from ganbench.training.fused import alternating
+from ganbench.training.fused.engine import Masks, Outcome
+from ganbench.training.fused.passes import Rates
+from ganbench.training.fused.players import Player
 
 from .games import LAYERS, SEEDS, Noise, Slow, batches, players, rates_of
 

@@ -11,11 +11,12 @@ import ganbench_kernels
 from ganbench import models, seeding
 from ganbench.config import Experiment, load_experiment
 from ganbench.errors import ConfigError
-from ganbench.training import alternating, engine, networks, passes
-from ganbench.training import players as players_module
-from ganbench.training.engine import Masks, Outcome
-from ganbench.training.passes import Rates
-from ganbench.training.players import Player
+from ganbench.training import networks
+from ganbench.training.fused import alternating, engine, passes
+from ganbench.training.fused import players as players_module
+from ganbench.training.fused.engine import Masks, Outcome
+from ganbench.training.fused.passes import Rates
+from ganbench.training.fused.players import Player
 
 from .games import SEEDS, TOLERANCE, Noise, Slow, batches, players, rates_of
 

@@ -15,9 +15,10 @@ from torch import Tensor
 from ganbench import seeding
 from ganbench.errors import ConfigError
 from ganbench.evaluation import diversity, parzen
-from ganbench.training import alternating, engine, schedules
+from ganbench.training import schedules
+from ganbench.training.fused import alternating, engine
+from ganbench.training.fused.replay import Replay
 from ganbench.training.loop import SUMS, Run
-from ganbench.training.replay import Replay
 
 from .conftest import FRONT, experiment, images
 
@@ -103,9 +104,9 @@ def test_looking_more_often_does_not_change_the_weights(new_run: NewRun, update:
         if not name.startswith("best."):
             assert torch.equal(one, two), name
     columns = [name for name in COLUMNS if name not in MONITORED]
-    for one, two in zip(often.courses[0].history, seldom.courses[0].history, strict=True):
+    for one, two in zip(often.progress[0].history, seldom.progress[0].history, strict=True):
         assert [one[name] for name in columns] == [two[name] for name in columns]
-    found = [row["validation_log_likelihood"] is not None for row in seldom.courses[0].history]
+    found = [row["validation_log_likelihood"] is not None for row in seldom.progress[0].history]
     # The last epoch of each phase is always looked at.
     assert found == [False, True, False, True]
 
@@ -180,7 +181,7 @@ def test_rates_count_minibatches_and_epochs_of_the_phase(new_run: NewRun, spy: S
     ]
     # The second phase starts both again.
     assert [tuple(call["rates"]) for call in spy.calls] == expected * 2
-    history = run.courses[0].history
+    history = run.progress[0].history
     assert [(row["learning_rate"], row["momentum"]) for row in history] == [
         expected[2],
         expected[5],
@@ -212,7 +213,7 @@ def test_more_discriminator_steps_than_batches_still_train_the_generator(new_run
 
 def test_the_history_has_a_row_an_epoch(new_run: NewRun) -> None:
     run = finish(new_run(monitor_every=2))
-    history = run.courses[0].history
+    history = run.progress[0].history
     assert all(list(row) == COLUMNS for row in history)
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]
     assert [row["phase"] for row in history] == [1, 1, 2, 2]
@@ -271,7 +272,10 @@ def test_best_validation_is_the_state_of_the_best_row(
     while not run.finished:
         run.run_epoch(nothing)
         weights.append(copied(run)[0])
-    assert (run.courses[0].best_epoch, run.courses[0].best_log_likelihood) == (2, -2.0)
+    assert (run.progress[0].best_epoch, run.progress[0].best_log_likelihood) == (
+        2,
+        -2.0,
+    )
     for name, value in run.best[0].items():
         assert torch.equal(value, weights[1][f"generator.{name}"])
         assert not torch.equal(value, weights[2][f"generator.{name}"])
@@ -286,7 +290,10 @@ def test_the_best_of_an_earlier_phase_is_forgotten(
         parzen, "choose_bandwidth", lambda *_: parzen.Bandwidth(0.1, next(values), True)
     )
     run = finish(new_run())
-    assert (run.courses[0].best_epoch, run.courses[0].best_log_likelihood) == (4, -8.0)
+    assert (run.progress[0].best_epoch, run.progress[0].best_log_likelihood) == (
+        4,
+        -8.0,
+    )
     assert len(run.best[0]) == 8
 
 
@@ -378,8 +385,8 @@ def test_divergence_is_named(new_run: NewRun, in_weights: bool) -> None:
     )
     finish(run, spoil)
     message = f"epoch 1: {what} not finite; lower training: learning_rate, or run another seed"
-    assert re.fullmatch(message, run.courses[0].failure or "")
-    assert run.courses[0].history == []
+    assert re.fullmatch(message, run.progress[0].failure or "")
+    assert run.progress[0].history == []
 
 
 def test_samples_beyond_all_numbers_are_divergence(new_run: NewRun) -> None:
@@ -387,7 +394,7 @@ def test_samples_beyond_all_numbers_are_divergence(new_run: NewRun) -> None:
     run = new_run(phases=[{"epochs": 1}])
     run.validation = run.validation.fill_(1e30)
     finish(run)
-    failure = run.courses[0].failure or ""
+    failure = run.progress[0].failure or ""
     assert failure.startswith("epoch 1: validation_log_likelihood not finite; ")
 
 
@@ -427,8 +434,8 @@ def test_a_seed_that_diverges_leaves_the_others_their_course(new_run: NewRun) ->
     expected = finish(new_run(0, 1, 2))
     finish(run, spoil)
     assert run.alive == [0, 2]
-    assert (run.courses[1].failure or "").startswith("epoch 2: ")
-    assert [len(course.history) for course in run.courses] == [4, 1, 4]
+    assert (run.progress[1].failure or "").startswith("epoch 2: ")
+    assert [len(course.history) for course in run.progress] == [4, 1, 4]
     for s in (0, 2):
         assert_same(copied(run, s), copied(expected, s))
 
@@ -451,9 +458,9 @@ def test_an_epoch_from_a_tape_is_the_epoch(
         (tensors, state), (other, same) = copied(found, s), copied(expected, s)
         assert state["counters"] == same["counters"]
         for name in tensors.keys() - {"noise"}:
-            # The learning rate passes through float32 on the tape.
+            # The learning rate passes through float32 on the inputs.
             torch.testing.assert_close(tensors[name], other[name], rtol=1e-4, atol=1e-6)
-        for one, two in zip(found.courses[s].history, expected.courses[s].history, strict=True):
+        for one, two in zip(found.progress[s].history, expected.progress[s].history, strict=True):
             assert one == pytest.approx(two, rel=1e-4)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganbench.training import pages
+from ganbench.training.fused import pages
 
 LARGE = pages.HUGE_PAGE_BYTES
 

@@ -45,7 +45,7 @@ def test_a_collapsed_generator_and_a_diverged_seed_are_named(
     with Progress("tiny", run) as bar:
         rows = run.run_epoch(lambda: None)
         rows[0]["collapse_share"] = 0.4
-        run.courses[1].failure = "epoch 1: weights not finite"
+        run.progress[1].failure = "epoch 1: weights not finite"
         bar.epoch(run, rows)
     first, second = capsys.readouterr().out.splitlines()
     assert ", COLLAPSED: 40% of the pairs of samples are alike, " in first

@@ -1,0 +1,207 @@
+"""Tables and figures of what is measured beyond likelihood, controls beside the samples."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ganbench.config import Experiment, suite_experiments
+from ganbench.errors import GanbenchError
+from ganbench.evaluation.measures import MEASURES
+from ganbench.records import Metric, Record, read_record
+from ganbench.report.facts import commits
+from ganbench.report.sample_metrics.cells import cell
+from ganbench.report.sample_metrics.outputs import GROUPS, figure_stem, table_stem
+from ganbench.report.style import PALETTE, empty_figure, figure_style, new_figure, save
+from ganbench.report.table1.table import NONE, PrintedTable, write_printed_table
+
+CONTROLS = {
+    "held_out_images": "control: held-out training images",
+    "blurred_images": "control: the same, blurred",
+    "training_images": "control: training images",
+}
+NOT_SCORED = "not scored yet; run `ganbench score`"
+SHOWN_BANDWIDTH = 1.0  # times the median distance; the csv has the others
+# What a figure shows, and what a perfect sampler would get.
+PANELS = {
+    "copied_share": 0.0,
+    "nearest_ratio": 1.0,
+    "different_bins": 0.05,
+    "neighbour_accuracy": 0.5,
+    "precision": None,
+    "recall": None,
+}
+LEGENDS = {
+    "memorisation": "Copied is the measure to read: copies raise it and blur does not. C_T, "
+    "P(farther) and the distance ratio fall for copies and may fall as much for blur, as for the "
+    "blurred control. Copied below 0: the nearest real image is a test image more often than these "
+    "are among the images, so that samples are rather of the test images' kind. Where the held-out "
+    "images do not score 0, training and test images differ of themselves.",
+    "coverage": "Pairs alike: share of pairs of samples nearer to each other than 99 % of the "
+    "data's. Different bins: share of k-means bins. Class KL: from the samples' classes to the "
+    "test images', by a classifier trained here, whose accuracy is beside it.",
+    "two samples": "Equal numbers of samples and test images in five disjoint blocks; 95 % "
+    "interval of Student's t over them. MMD²: of the kernel whose bandwidth is the median distance "
+    "of test images; the csv has 0.25, 0.5 and 2 times that too. Read each against the held-out "
+    "images: no p-values, every model is told from the data.",
+}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An experiment and its record; None where it is not scored yet."""
+
+    name: str
+    experiment: Experiment
+    record: Record | None
+
+    @property
+    def samplers(self) -> dict[str, list[Metric]]:
+        """The measures of each sampler, by how tables call it."""
+        found: dict[str, list[Metric]] = {}
+        for metric in self.record.metrics if self.record else ():
+            source = str(metric.labels["source"])
+            name = CONTROLS.get(source) or f"ours: seed {metric.labels['seed']}"
+            found.setdefault(name, []).append(metric)
+        return found
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is shown; empty where there are numbers."""
+        if self.record is None:
+            return NOT_SCORED
+        return "" if self.record.metrics else self.record.status.replace("_", " ")
+
+
+def build(suite_config: Path, results: Path, folder: Path) -> list[PrintedTable]:
+    """Writes the tables and figures of a suite into a folder and returns the tables.
+
+    Args:
+        suite_config: the suite file.
+        results: the suite's folder of results; an experiment's record is NAME/score.json there.
+        folder: where `score_outputs.outputs(suite_config)` go.
+
+    Raises:
+        GanbenchError: a record is malformed, or made with other settings.
+    """
+    suite = [
+        Scored(name, experiment, _read(results / name / "score.json", config, experiment))
+        for name, config, experiment, _ in suite_experiments(suite_config)
+    ]
+    if not suite:
+        return []
+    tables = [scores_table(group, suite) for group in GROUPS]
+    for group, table in zip(GROUPS, tables, strict=True):
+        write_printed_table(table, _csv(group, suite), folder, table_stem(group))
+    with figure_style():
+        for scored in suite:
+            figure = scores_figure(scored)
+            for suffix in ("svg", "png"):
+                save(figure, folder / f"{figure_stem(scored.name)}.{suffix}")
+    return tables
+
+
+def _read(path: Path, config: Path, experiment: Experiment) -> Record | None:
+    if not path.exists():
+        return None
+    record = read_record(path)
+    if record.config_digest != experiment.digest:
+        raise GanbenchError(
+            f"{path}: was made with other settings (config digest {record.config_digest[:12]}) "
+            f"than {config} has now ({experiment.digest[:12]}); run its stage again"
+        )
+    return record
+
+
+def scores_table(group: str, suite: Sequence[Scored]) -> PrintedTable:
+    """Returns the measures of a group, one line a sampler.
+
+    Args:
+        group: of `ganbench.evaluation.measures.MEASURES`.
+        suite: the experiments, in the table's order.
+    """
+    names = [name for name, measure in MEASURES.items() if measure.group == group]
+    cells: list[tuple[str, ...]] = []
+    for scored in suite:
+        for sampler, metrics in scored.samplers.items():
+            shown = {metric.name: metric for metric in metrics if _is_shown(metric)}
+            row = (cell(shown[name]) if name in shown else NONE for name in names)
+            cells.append((scored.experiment.title, sampler, *row))
+        if scored.reason:
+            blanks = (NONE for _ in names)
+            cells.append((scored.experiment.title, scored.reason, *blanks))
+    columns = ("Experiment", "Samples", *(_heading(name) for name in names))
+    directions = "; ".join(f"{MEASURES[name].title}: {MEASURES[name].direction}" for name in names)
+    return PrintedTable(
+        f"Beyond likelihood: {group}", columns, tuple(cells), (LEGENDS[group], f"{directions}.")
+    )
+
+
+def _heading(name: str) -> str:
+    measure = MEASURES[name]
+    return (
+        measure.title if measure.unit in ("1", "classes") else f"{measure.title} ({measure.unit})"
+    )
+
+
+def _is_shown(metric: Metric) -> bool:
+    return metric.labels.get("bandwidth", SHOWN_BANDWIDTH) == SHOWN_BANDWIDTH
+
+
+def _csv(group: str, suite: Sequence[Scored]) -> str:
+    rows = list(_csv_rows(group, suite))
+    columns = ["experiment", "samples", "name", "bandwidth", "value", "unit", "standard_error"]
+    frame = pd.DataFrame(rows, columns=[*columns, "interval_low", "interval_high", "n"])
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def _csv_rows(group: str, suite: Sequence[Scored]) -> Iterator[dict[str, object]]:
+    for scored in suite:
+        for sampler, metrics in scored.samplers.items():
+            for metric in metrics:
+                if MEASURES[metric.name].group == group:
+                    low, high = metric.interval or (None, None)
+                    yield metric.model_dump(exclude={"labels", "interval"}) | {
+                        "experiment": scored.name,
+                        "samples": sampler,
+                        "bandwidth": metric.labels.get("bandwidth"),
+                        "interval_low": low,
+                        "interval_high": high,
+                    }
+
+
+def scores_figure(scored: Scored) -> Figure:
+    """Returns six measures side by side, a line a sampler; dashed: what is best.
+
+    Args:
+        scored: an experiment.
+    """
+    title = scored.experiment.title
+    if scored.reason or scored.record is None:
+        return empty_figure(title, "rule score", scored.reason)
+    footer = f"rule score, commit {commits([scored.record.provenance])}"
+    samplers = scored.samplers
+    figure = new_figure(title, footer, height=1.2 + 0.28 * len(samplers))
+    panels = figure.subplots(2, 3, sharey=True).flatten()
+    for axes, (name, best) in zip(panels, PANELS.items(), strict=True):
+        for place, (sampler, metrics) in enumerate(samplers.items()):
+            shown = next(metric for metric in metrics if metric.name == name)
+            colour = PALETTE[0] if sampler.startswith("ours") else "0.45"
+            axes.errorbar(shown.value, -place, xerr=_errors(shown), fmt="o", ms=3, color=colour)
+        if best is not None:
+            axes.axvline(best, linestyle="--", linewidth=0.7, color="0.6")
+        if name == "copied_share":
+            # Of a collapsed sampler nothing is known: its bar runs out of the panel.
+            axes.set_xlim(-0.5, 1.1)
+        axes.set_title(MEASURES[name].title, loc="left")
+        axes.set_yticks([-place for place in range(len(samplers))], list(samplers))
+    return figure
+
+
+def _errors(metric: Metric) -> list[list[float]] | float | None:
+    if metric.interval is None:
+        return metric.standard_error
+    low, high = metric.interval
+    return [[metric.value - low], [high - metric.value]]

@@ -1,0 +1,128 @@
+"""An epoch without the CPU: data, order, noise and rates lie on the GPU, and a graph is replayed.
+
+What changes from update to update is a tensor on the device, batch index, mask offset and learning
+rate included: a number would be frozen into the graph, and every replay would repeat its masks.
+The CPU waits for the GPU once an epoch.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from ganbench.config import Training
+from ganbench.data.rows import Images
+from ganbench.training.fused import engine
+from ganbench.training.fused.passes import Rates
+from ganbench.training.fused.players import Player
+
+# Updates made one by one before a graph is recorded, so that every lazy initialisation is over.
+WARM_UP = 3
+
+
+@dataclass
+class GraphInputs:
+    """What an update reads and moves on, for S seeds; all on the device.
+
+    Attributes:
+        order: training images of each minibatch.
+        noise: z of each minibatch, and of one more.
+        batch: which minibatch comes next.
+        offset: of the next update's first dropout mask.
+        learning_rate: of the next update, in float64: its decay of 4e-6 is 34 steps of float32.
+        momentum: of this epoch.
+    """
+
+    order: Int64[Tensor, "s batches n"]
+    noise: Float[Tensor, "s more n z"]
+    batch: Int64[Tensor, " 1"]
+    offset: Int64[Tensor, ""]
+    learning_rate: Float64[Tensor, ""]
+    momentum: Float[Tensor, ""]
+
+    def write(self, other: "GraphInputs") -> None:
+        """Takes over another inputs's values, in place: a recorded graph reads these tensors."""
+        for name, value in vars(self).items():
+            value.copy_(getattr(other, name))
+
+
+class Replay:
+    """Updates of both players from a inputs, recorded once and replayed.
+
+    Args:
+        generator: updated in place.
+        discriminator: updated in place.
+        images: the training images, on the device.
+        seeds: keys of the dropout masks.
+        settings: objective and schedules.
+        masks: mask numbers that an update uses up.
+        on_outcome: called with each outcome, on the device.
+        inputs: the first epoch's.
+    """
+
+    def __init__(
+        self,
+        generator: Player,
+        discriminator: Player,
+        images: Images,
+        seeds: Int64[Tensor, " s"],
+        settings: Training,
+        masks: int,
+        on_outcome: Callable[[engine.Outcome], None],
+        inputs: GraphInputs,
+    ) -> None:
+        self.players, self.images, self.seeds = (generator, discriminator), images, seeds
+        self.settings, self.masks, self.on_outcome, self.inputs = (
+            settings,
+            masks,
+            on_outcome,
+            inputs,
+        )
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def run(self, count: int) -> None:
+        """Makes the next `count` updates of the inputs."""
+        if not self.seeds.is_cuda:
+            for _ in range(count):
+                self.update()
+            return
+        if self.graph is None:
+            count -= self._record(min(WARM_UP, count))
+        for _ in range(count):
+            assert self.graph is not None
+            self.graph.replay()
+
+    def update(self) -> None:
+        """Makes the next update and moves the inputs on."""
+        inputs, settings = self.inputs, self.settings
+        index = inputs.order.index_select(1, inputs.batch).squeeze(1)
+        real = self.images.rows(index.flatten()).unflatten(0, index.shape)
+        noise = inputs.noise.index_select(1, inputs.batch).squeeze(1)
+        outcome = engine.update(
+            *self.players,
+            real,
+            noise,
+            engine.Masks(self.seeds, inputs.offset),
+            settings.objective,
+            Rates(inputs.learning_rate.float(), inputs.momentum),
+        )
+        self.on_outcome(outcome)
+        inputs.batch.add_(1)
+        inputs.offset.add_(self.masks)
+        inputs.learning_rate.div_(settings.learning_rate_decay)
+        inputs.learning_rate.clamp_(min=settings.learning_rate_floor)
+
+    def _record(self, warm_up: int) -> int:
+        """Warms up by real updates, then records one, which does not run it."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(warm_up):
+                self.update()
+        torch.cuda.current_stream().wait_stream(stream)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.update()
+        return warm_up
