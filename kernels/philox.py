@@ -89,7 +89,7 @@ def dropout_masks(
     for part, shape, size, threshold in zip(
         bits.split(counts, 1), shapes, sizes, thresholds, strict=True
     ):
-        kept = _store_gradient(part.contiguous(), threshold)
+        kept = _lanes_below(part.contiguous(), threshold)
         masks.append(kept.reshape(count, -1)[:, :size].reshape(shape).contiguous())
     return masks
 
@@ -138,7 +138,7 @@ def _places(counts: tuple[int, ...], device: torch.device) -> tuple[torch.Tensor
     return index.reshape(1, -1).to(device), number.reshape(1, -1).to(device)
 
 
-def _store_gradient(bits: torch.Tensor, threshold: int) -> torch.Tensor:
+def _lanes_below(bits: torch.Tensor, threshold: int) -> torch.Tensor:
     """Which lanes of blocks [S, B, 4], int32, lie below the threshold, in order."""
     if is_one_bit(threshold):
         # Each byte is copied to the eight bytes of an int64, of which byte i keeps bit i.
