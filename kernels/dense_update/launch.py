@@ -1,0 +1,265 @@
+"""Launches the kernels of a dense update; every tensor is contiguous, float32 and on one device."""
+
+from typing import Any, NamedTuple
+
+import torch
+import triton
+from torch import Tensor
+
+from ganbench_kernels.dense_update import kernels
+from ganbench_kernels.dispatch import kernel_config
+from ganbench_kernels.inverted_dropout.launch import mask_arguments
+from ganbench_kernels.reference import Dropout
+
+MAX_PIECES = 5
+# How a precision rounds the factors of a product.
+DOT = {"float32": "ieee", "tf32": "tf32", "bfloat16": "bfloat16"}
+
+
+class Layer(NamedTuple):
+    """One layer of S networks: parameters, momentum and the norms of its incoming weights.
+
+    Attributes:
+        weight: [S, P, U, D], [S, U, D] of a layer without pieces.
+        bias: [S, P, U] or [S, U].
+        weight_velocity: as `weight`.
+        bias_velocity: as `bias`.
+        squares: [S, P, U, blocks], partial sums of squares; None where norms are not bounded.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    weight_velocity: Tensor
+    bias_velocity: Tensor
+    squares: Tensor | None
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Seeds, pieces, units and inputs."""
+        seeds, *pieces, units, inputs = self.weight.shape
+        return seeds, pieces[0] if pieces else 1, units, inputs
+
+
+class Batched(NamedTuple):
+    """An epoch's rows [S, more, N, D] of which minibatch `batch` (int64 [1]) is meant."""
+
+    rows: Tensor
+    batch: Tensor
+
+    @property
+    def count(self) -> int:
+        """Rows of one minibatch."""
+        return self.rows.shape[2]
+
+
+def gather(images: Tensor, order: Tensor, batch: Tensor, out: Tensor, mask: Dropout) -> None:
+    """Writes minibatch `batch` of `order` [S, batches, N], dropped out, into out [S, 2 N, D]."""
+    seeds, batches, count = order.shape
+    size = images.shape[-1]
+    config = kernel_config("gather_kernel", "float32", images.device)
+    drop = mask_arguments(mask, images)
+    kernels.gather_kernel[(triton.cdiv(count * size, config["BLOCK"]), seeds)](
+        images, order, batch, out, drop.seed, drop.offset, batches, count, size,
+        drop.threshold, drop.scale, DROPOUT=drop.present, ONE_BIT=drop.one_bit, **config,
+    )  # fmt: skip
+
+
+def linear_forward(
+    layer: Layer,
+    x: Tensor | Batched,
+    activation: str,
+    out: Tensor,
+    precision: str,
+    copy: tuple[Tensor, Dropout] | None = None,
+) -> None:
+    """out <- activation(x weight^T + bias), and a dropped-out copy as rows N to 2 N of another.
+
+    Args:
+        layer: without pieces.
+        x: [S, N, D], or an epoch's.
+        activation: "linear", "relu" or "sigmoid".
+        out: [S, N, U].
+        precision: of the product.
+        copy: [S, 2 N, U] and its dropout.
+    """
+    seeds, _, units, size = layer.sizes
+    count = out.shape[1]
+    config = kernel_config("linear_fwd_kernel", precision, out.device)
+    second, mask = (out, None) if copy is None else copy
+    drop = mask_arguments(mask, out)
+    rows, batch, per_seed = _rows(x)
+    grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(units, config["BLOCK_U"]), seeds
+    kernels.linear_fwd_kernel[grid](
+        rows, batch, layer.weight, layer.bias, out, second, drop.seed, drop.offset, per_seed,
+        count, units, size, drop.threshold, drop.scale, ACTIVATION=activation,
+        BATCHED=isinstance(x, Batched), COPY=copy is not None, DROPOUT=drop.present,
+        ONE_BIT=drop.one_bit, GROUP=_group(units), DOT=DOT[precision], **config,
+    )  # fmt: skip
+
+
+def maxout_forward(
+    layer: Layer, x: Tensor, out: Tensor, which: Tensor, precision: str, mask: Dropout
+) -> None:
+    """out [S, N, U] <- the largest piece with the next layer's dropout; `which` as maxout's."""
+    seeds, pieces, units, size = layer.sizes
+    count = out.shape[1]
+    config = kernel_config("maxout_layer_fwd_kernel", precision, out.device)
+    drop = mask_arguments(mask, out)
+    grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(units, config["BLOCK_U"]), seeds
+    kernels.maxout_layer_fwd_kernel[grid](
+        x, layer.weight, layer.bias, out, which, drop.seed, drop.offset, count, units, size,
+        drop.threshold, drop.scale, P=pieces, DROPOUT=drop.present, ONE_BIT=drop.one_bit,
+        GROUP=_group(units), DOT=DOT[precision], **config,
+    )  # fmt: skip
+
+
+def head(
+    layer: Layer,
+    x: Tensor,
+    logits: Tensor,
+    row_weight: Tensor,
+    slope: Tensor,
+    cotangent: Tensor,
+    sums: Tensor,
+    rates: tuple[Tensor, Tensor],
+    max_norm: float | None,
+    objective: str,
+) -> None:
+    """Logits, losses and slopes of D's last layer [S, 1, U], and its own update."""
+    seeds, rows, size = x.shape
+    config = kernel_config("head_kernel", "float32", x.device)
+    kernels.head_kernel[(seeds,)](
+        x, layer.weight, layer.bias, layer.weight_velocity, layer.bias_velocity, logits,
+        row_weight, slope, cotangent, sums, *rates, rows // 2, size,
+        float("inf") if max_norm is None else max_norm, OBJECTIVE=objective,
+        BLOCK_N=triton.next_power_of_2(rows // 2), BLOCK_U=triton.next_power_of_2(size), **config,
+    )  # fmt: skip
+
+
+def input_gradient(
+    layer: Layer,
+    grad: Tensor,
+    out: Tensor,
+    precision: str,
+    which: Tensor | None = None,
+    keep: float = 1.0,
+    first_row: int = 0,
+    slope: Tensor | None = None,
+    activated: tuple[Tensor, str] | None = None,
+    mask: Dropout | None = None,
+) -> None:
+    """out [S, N, D] <- gradient of the layer's input, or of what the layer below made it from.
+
+    Args:
+        layer: whose weights are those of the forward pass.
+        grad: of the layer's output [S, rows, U], before its activation where it has one.
+        out: written; N of the rows.
+        precision: of the product.
+        which: of a maxout layer.
+        keep: of the dropout that `which` has.
+        first_row: where the N rows start.
+        slope: [S, N], multiplies each row.
+        activated: output of the layer below and its activation, whose derivative is multiplied in.
+        mask: of the layer's input, whose factors are multiplied in.
+    """
+    seeds, pieces, units, size = layer.sizes
+    count = out.shape[1]
+    config = kernel_config("input_gradient_kernel", precision, out.device)
+    drop = mask_arguments(mask, out)
+    below, activation = (out, "linear") if activated is None else activated
+    grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(size, config["BLOCK_D"]), seeds
+    kernels.input_gradient_kernel[grid](
+        grad, grad if which is None else which, layer.weight, out if slope is None else slope,
+        below, out, drop.seed, drop.offset, grad.shape[1], first_row, count, units, size, 1 / keep,
+        drop.threshold, drop.scale, P=pieces, MAXOUT=which is not None, ACTIVATION=activation,
+        SLOPE=slope is not None, DROPOUT=drop.present, ONE_BIT=drop.one_bit, GROUP=_group(size),
+        DOT=DOT[precision], **config,
+    )  # fmt: skip
+
+
+def weight_update(
+    layer: Layer,
+    grad: Tensor,
+    x: Tensor | Batched,
+    rates: tuple[Tensor, Tensor],
+    precision: str,
+    which: Tensor | None = None,
+    keep: float = 1.0,
+    row_weight: Tensor | None = None,
+) -> None:
+    """Moves weights and biases by momentum; arguments as for `input_gradient`.
+
+    Args:
+        layer: updated in place.
+        grad: [S, N, U].
+        x: the layer's input [S, N, D], or an epoch's.
+        rates: learning rate and momentum, float32, 0-d.
+        precision: of the product.
+        which: of a maxout layer.
+        keep: of the dropout that `which` has.
+        row_weight: [S, N], multiplies each row's part.
+    """
+    seeds, pieces, units, size = layer.sizes
+    config = kernel_config("weight_update_kernel", precision, grad.device)
+    rows, batch, per_seed = _rows(x)
+    grid = triton.cdiv(units, config["BLOCK_U"]), triton.cdiv(size, config["BLOCK_D"])
+    kernels.weight_update_kernel[(*grid, seeds * pieces)](
+        grad, grad if which is None else which, grad if row_weight is None else row_weight,
+        rows, batch, layer.weight, layer.bias, layer.weight_velocity, layer.bias_velocity,
+        grad if layer.squares is None else layer.squares, *rates, per_seed, grad.shape[1], units,
+        size, 1 / keep, P=pieces, MAXOUT=which is not None, WEIGHTED=row_weight is not None,
+        BATCHED=isinstance(x, Batched), SQUARES=layer.squares is not None, DOT=DOT[precision],
+        **config,
+    )  # fmt: skip
+
+
+def square_blocks(inputs: int, precision: str, device: torch.device) -> int:
+    """Returns into how many partial sums `weight_update` cuts a unit's norm."""
+    return triton.cdiv(inputs, kernel_config("weight_update_kernel", precision, device)["BLOCK_D"])
+
+
+def bound(
+    weights: Tensor, squares: Tensor, table: tuple[Tensor, ...], max_norm: float, blocks: int
+) -> None:
+    """Scales down units whose incoming weights are longer than `max_norm`.
+
+    Args:
+        weights: one player's, flat.
+        squares: one player's partial sums, flat.
+        table: start and length of each unit's weights, start and number of its partial sums.
+        max_norm: the bound.
+        blocks: the largest number of partial sums.
+    """
+    config = kernel_config("bound_kernel", "float32", weights.device)
+    kernels.bound_kernel[(len(table[0]),)](
+        weights, squares, *table, max_norm, BLOCKS=triton.next_power_of_2(blocks), **config
+    )
+
+
+def advance(
+    batch: Tensor,
+    offsets: Tensor,
+    rate: Tensor,
+    rounded_rate: Tensor,
+    decay: Tensor,
+    floor: Tensor,
+    masks: int,
+) -> None:
+    """Moves on minibatch, mask offsets [layers] and learning rate (float64) after an update."""
+    layers = len(offsets)
+    kernels.advance_kernel[(1,)](
+        batch, offsets, rate, rounded_rate, decay, floor, masks,
+        LAYERS=layers, BLOCK=triton.next_power_of_2(layers),
+    )  # fmt: skip
+
+
+def _rows(x: Tensor | Batched) -> tuple[Tensor, Any, int]:
+    """Rows, which minibatch of them, and how many a seed has."""
+    if isinstance(x, Batched):
+        return x.rows, x.batch, x.rows.shape[1] * x.rows.shape[2]
+    return x, x, x.shape[1]
+
+
+def _group(units: int) -> int:
+    """So many consecutive outputs share their random bits."""
+    return 8 if units % 8 == 0 else 1
