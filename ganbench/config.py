@@ -214,6 +214,21 @@ class Evaluation(Frozen):
         default=("last", "best_validation"),
         min_length=1,
     )
+    report_epochs: tuple[PositiveInt, ...] = _layers(
+        "Epochs, ascending, after which the generator is reported too, as a row of its own.",
+        default=(),
+    )
+
+    @model_validator(mode="after")
+    def _epochs_ascend(self) -> Self:
+        if list(self.report_epochs) != sorted(set(self.report_epochs)):
+            raise ValueError("'report_epochs' should ascend and name no epoch twice")
+        return self
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of all reported states of the generator; the first one is the headline."""
+        return *self.checkpoints, *(f"epoch_{epoch}" for epoch in self.report_epochs)
 
 
 class Experiment(Frozen):
@@ -237,6 +252,18 @@ class Experiment(Frozen):
     training: Training
     evaluation: Evaluation
 
+    @model_validator(mode="after")
+    def _reported_epochs_exist(self) -> Self:
+        # Earlier phases have generators with fewer layers, which no reported state may mix with.
+        first = self.training.epochs - self.training.phases[-1].epochs
+        for epoch in self.evaluation.report_epochs:
+            if not first < epoch <= self.training.epochs:
+                raise ValueError(
+                    f"'report_epochs' has {epoch}, but the last phase is epochs {first + 1} to "
+                    f"{self.training.epochs}"
+                )
+        return self
+
     @property
     def digest(self) -> str:
         """Identifies every setting that can change a number."""
@@ -252,6 +279,8 @@ class Experiment(Frozen):
         if self.evaluation.protocol != "gan2014":
             # It monitors training and chooses the best state; named only where it is another (D9).
             settings["protocol"] = self.evaluation.protocol
+        if self.evaluation.report_epochs:
+            settings["report_epochs"] = list(self.evaluation.report_epochs)
         return settings_digest(_without_later(settings))
 
     @property
@@ -264,7 +293,11 @@ class Experiment(Frozen):
 
 # Settings that came after records were published: a digest names them only where they differ from
 # what was done before, so that older records stay valid.
-LATER = {("training", "precision"): "float32", ("evaluation", "draws"): 1}
+LATER = {
+    ("training", "precision"): "float32",
+    ("evaluation", "draws"): 1,
+    ("evaluation", "report_epochs"): [],
+}
 
 
 def _without_later(settings: dict[str, Any]) -> dict[str, Any]:

@@ -107,12 +107,13 @@ def file_sha256(path: Path) -> str:
 
 @cache
 def git_state() -> tuple[str, bool]:
-    """Returns the commit of the source tree ("" outside a checkout), and whether it was changed.
+    """Returns the commit of the source tree, and whether it was changed.
 
+    Outside a checkout the commit is what the environment variable GANBENCH_COMMIT says, else "".
     Only changes to tracked files outside results/ count: results are what runs write.
     """
     root = Path(__file__).parent.parent
-    commit = _git(root, "rev-parse", "HEAD")
+    commit = _git(root, "rev-parse", "HEAD") or os.environ.get("GANBENCH_COMMIT", "")
     changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     return commit, bool(changed)
 

@@ -47,7 +47,7 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
     metrics: list[Metric] = []
     inputs = {sample_record.name: file_sha256(sample_record)}
     scored: dict[str, list[Metric]] = {}
-    for checkpoint in job.experiment.evaluation.checkpoints:
+    for checkpoint in job.experiment.evaluation.states:
         name = f"samples_{checkpoint}.npy"
         path = companion(sample_record, sampled, name)
         digest = inputs[name] = sampled.files[name]

@@ -50,7 +50,7 @@ def sample(job: Job, train_record: Path, data_dir: Path) -> Record:
     dataset = job.load_same_data(data_dir, trained, train_record)
     train = job.images(dataset, dataset.train)
     files, inputs = [], {train_record.name: file_sha256(train_record)}
-    for checkpoint in job.experiment.evaluation.checkpoints:
+    for checkpoint in job.experiment.evaluation.states:
         weights = f"generator_{checkpoint}.safetensors"
         path = companion(train_record, trained, weights)
         inputs[weights] = trained.files[weights]

@@ -3,7 +3,7 @@
 import csv
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ from ganbench.training.progress import Progress
 State = tuple[dict[str, Tensor], dict[str, Any]]
 # A checkpoint may take at most this share of the time between two.
 CHECKPOINT_SHARE = 0.05
+# Shortest time between two writings of the histories of a run whose epochs are shorter.
+HISTORY_SECONDS = 5.0
 
 
 class InterruptedRunError(GanbenchError):
@@ -140,11 +142,23 @@ class _Group:
 
         title = self.jobs[0].experiment.title
         with _noted_signals() as signals, Progress(title, run) as progress:
+            written = time.monotonic()
             while not run.finished:
                 progress.epoch(run, run.run_epoch(after_update))
-                _write_histories(run, self.jobs)
+                self._write_reported(run)
+                if run.finished or time.monotonic() - written >= HISTORY_SECONDS:
+                    _write_histories(run, self.jobs)
+                    written = time.monotonic()
                 after_update()
             run.counters.seconds = earlier_s + time.monotonic() - started
+
+    def _write_reported(self, run: Run) -> None:
+        """Writes the generators of an epoch that is reported; a resumed run writes them again."""
+        if run.counters.epoch in run.experiment.evaluation.report_epochs:
+            for s in run.alive:
+                weights = dict(run.generator.networks[s].named_parameters())
+                state = f"epoch_{run.counters.epoch}"
+                _write_generator(self.jobs[s].out.parent, state, run.counters.epoch, weights)
 
 
 def _groups(jobs: Sequence[Job], digests: dict[str, str]) -> list[_Group]:
@@ -217,13 +231,22 @@ def _write_generators(run: Run, s: int, folder: Path) -> list[str]:
         "last": (run.counters.epoch, dict(run.generator.networks[s].named_parameters())),
         "best_validation": (run.progress[s].best_epoch, run.best[s]),
     }
-    names = []
-    for checkpoint, (epoch, tensors) in weights.items():
-        names.append(f"generator_{checkpoint}.safetensors")
-        contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        with atomic_path(folder / names[-1]) as temporary:
-            save_file(contiguous, temporary, {"epoch": str(epoch)})
-    return names
+    names = [
+        _write_generator(folder, state, epoch, tensors)
+        for state, (epoch, tensors) in weights.items()
+    ]
+    # Those of reported epochs are there already.
+    epochs = run.experiment.evaluation.report_epochs
+    return names + [f"generator_epoch_{epoch}.safetensors" for epoch in epochs]
+
+
+def _write_generator(folder: Path, state: str, epoch: int, weights: Mapping[str, Tensor]) -> str:
+    """Writes the weights of a reported state and returns the file's name."""
+    name = f"generator_{state}.safetensors"
+    contiguous = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
+    with atomic_path(folder / name) as temporary:
+        save_file(contiguous, temporary, {"epoch": str(epoch)})
+    return name
 
 
 def _metrics(run: Run, s: int) -> list[Metric]:
@@ -250,6 +273,14 @@ def _metrics(run: Run, s: int) -> list[Metric]:
             for checkpoint, epoch, value in (
                 ("last", counters.epoch, course.history[-1]["validation_log_likelihood"]),
                 ("best_validation", course.best_epoch, course.best_log_likelihood),
+                *(
+                    (
+                        f"epoch_{epoch}",
+                        epoch,
+                        course.history[epoch - 1]["validation_log_likelihood"],
+                    )
+                    for epoch in run.experiment.evaluation.report_epochs
+                ),
             )
             if value is not None
         ]

@@ -1,4 +1,6 @@
-"""The training of seeds side by side: epochs, phases, monitoring, and a state to put down anywhere.
+"""Trains seeds of one experiment side by side: epochs, phases and monitoring.
+
+A run can be checkpointed after any update on a CPU and after any epoch on a GPU.
 
 Everything random is keyed by a seed, a name and a counter, so that an interrupted run that goes on
 equals an uninterrupted one bit for bit, looking at a run never changes it, and a seed's streams do
@@ -7,11 +9,11 @@ not depend on which others share its process.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ganbench import seeding
@@ -24,35 +26,9 @@ from ganbench.training.fused import alternating, engine
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
 from ganbench.training.fused.replay import GraphInputs, Replay
+from ganbench.training.history import SUMS, Counters, Row, SeedProgress, failure, finite_weights
 from ganbench.training.sampling import draw_noise, draw_samples
 from ganbench_kernels.dispatch import can_compile
-
-# What is summed over an epoch's updates, in this order.
-SUMS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
-Row = dict[str, float | None]
-
-
-@dataclass
-class Counters:
-    """Where a run stands: the same for all its seeds."""
-
-    phase: int = 0
-    epoch: int = 0
-    phase_epoch: int = 0
-    batch: int = 0
-    phase_updates: int = 0
-    updates: int = 0
-    seconds: float = 0.0
-
-
-@dataclass
-class SeedProgress:
-    """What became of one seed; `failure` says why it diverged."""
-
-    best_epoch: int = 0
-    best_log_likelihood: float | None = None
-    history: list[Row] = field(default_factory=list)
-    failure: str | None = None
 
 
 class Run:
@@ -130,12 +106,13 @@ class Run:
             self.noise = [
                 seeding.generator(seed, "noise", counters.epoch + 1) for seed in self.seeds
             ]
-        orders = self._orders()
+        order = self._order(counters.epoch)
         outcome = None
         if self.replays and counters.batch == 0:
-            outcome = self._replay(orders)
+            outcome = self._replay(order)
         while counters.batch < self.batches:
-            outcome = self.update(orders[counters.batch])
+            size = self.settings.batch_size
+            outcome = self.update(order[:, counters.batch * size :][:, :size])
             if counters.batch < self.batches:
                 after_update()
         assert outcome is not None
@@ -215,26 +192,29 @@ class Run:
         self.best = [{} for _ in self.seeds]
         self.recorded: Replay | None = None
 
-    def _replay(self, orders: list[list[Tensor]]) -> engine.Outcome:
-        """Makes all updates of an epoch: the last, which may be shorter and has norms, as ever."""
+    def _replay(self, order: Int64[Tensor, "s images"]) -> engine.Outcome:
+        """Makes an epoch's updates on the device.
+
+        The last update may be shorter: it runs by itself and reports gradient norms.
+        """
         counters, count = self.counters, self.batches - 1
-        inputs = self._graph_inputs(orders)
+        done = count * self.settings.batch_size
+        inputs = self._graph_inputs(order[:, :done].unflatten(1, (count, -1)))
         if self.recorded is None:
-            masks = alternating.masks_per_update(self.discriminator.networks[0])
-            players = self.generator, self.discriminator
             self.recorded = Replay(
-                *players, self.train, self.mask_seeds, self.settings, masks, self._add, inputs
-            )
-        else:
-            self.recorded.inputs.write(inputs)
+                self.generator, self.discriminator, self.train, self.mask_seeds, self.settings,
+                self.sums, self._add, inputs,
+            )  # fmt: skip
+        self.recorded.start_epoch(inputs)
         self.recorded.run(count)
         counters.batch += count
         counters.phase_updates += count
         counters.updates += count
-        return self.update(orders[-1], inputs.noise[:, -1, : len(orders[-1][0])])
+        last = order[:, done:]
+        return self.update(last, inputs.noise[:, -1, : last.shape[1]])
 
-    def _graph_inputs(self, orders: list[list[Tensor]]) -> GraphInputs:
-        """The order of all minibatches but the last, and noise, drawn on the device, for all."""
+    def _graph_inputs(self, order: Int64[Tensor, "s batches n"]) -> GraphInputs:
+        """What an epoch's updates read, noise drawn on the device included."""
         counters, settings, device = self.counters, self.settings, self.device
         size = self.batches * settings.batch_size
         noise = []
@@ -246,7 +226,7 @@ class Run:
         rate = schedules.learning_rate(settings, counters.phase_updates)
         momentum = schedules.momentum(settings, counters.phase_epoch + 1)
         return GraphInputs(
-            torch.stack([torch.stack(batch) for batch in orders[:-1]], 1).to(device),
+            order.to(device),
             torch.stack(noise).unflatten(1, (self.batches, -1)),
             torch.zeros(1, dtype=torch.int64, device=device),
             torch.tensor(offset, device=device),
@@ -254,25 +234,24 @@ class Run:
             torch.tensor(momentum, device=device),
         )
 
-    def _orders(self) -> list[list[Tensor]]:
-        """The images of each minibatch of the current epoch, for each seed."""
+    def _order(self, epoch: int) -> Int64[Tensor, "s images"]:
+        """The order in which each seed sees the training images in an epoch, from 0."""
         orders = []
         for seed in self.seeds:
-            stream = seeding.generator(seed, "data_order", self.counters.epoch + 1)
-            order = torch.randperm(len(self.train), generator=stream)
-            orders.append(order.split(self.settings.batch_size))
-        return [list(batch) for batch in zip(*orders, strict=True)]
+            stream = seeding.generator(seed, "data_order", epoch + 1)
+            orders.append(torch.randperm(len(self.train), generator=stream))
+        return torch.stack(orders)
 
-    def update(self, index: Sequence[Tensor], noise: Tensor | None = None) -> engine.Outcome:
+    def update(self, index: Int64[Tensor, "s n"], noise: Tensor | None = None) -> engine.Outcome:
         """Makes the next update of the current epoch.
 
         Args:
-            index: for each seed, which training images its minibatch has.
+            index: which training images each seed's minibatch has.
             noise: z of as many fakes; drawn if absent.
         """
         counters, settings = self.counters, self.settings
-        raw_device = self.train.raw.device
-        real = torch.stack([self.train.rows(one.to(raw_device)) for one in index])
+        images = index.to(self.train.raw.device)
+        real = self.train.rows(images.flatten()).unflatten(0, images.shape)
         offset = counters.updates * alternating.masks_per_update(self.discriminator.networks[0])
         masks = engine.Masks(self.mask_seeds, torch.tensor(offset, device=self.device))
         rates = Rates(
@@ -319,13 +298,22 @@ class Run:
         counters.epoch += 1
         counters.phase_epoch += 1
         last_of_phase = counters.phase_epoch == self.settings.phases[counters.phase].epochs
-        monitored = last_of_phase or counters.epoch % self.experiment.evaluation.monitor_every == 0
+        evaluation = self.experiment.evaluation
+        monitored = (
+            last_of_phase
+            or counters.epoch % evaluation.monitor_every == 0
+            or counters.epoch in evaluation.report_epochs
+        )
+        new_rows, finite = (
+            self._rows(outcome),
+            finite_weights([p.values for _, p in self._players()]),
+        )
         rows = {}
         for s in self.alive:
-            row = self._row(s, outcome)
+            row = new_rows[s]
             if monitored:
                 self._monitor(s, row)
-            self._check(s, row)
+            self.progress[s].failure = failure(row, finite[s])
             if self.progress[s].failure is None:
                 self.progress[s].history.append(row)
                 rows[s] = row
@@ -335,36 +323,33 @@ class Run:
             self._next_phase()
         return rows
 
-    def _row(self, s: int, outcome: engine.Outcome) -> Row:
+    def _rows(self, outcome: engine.Outcome) -> list[Row]:
+        """Each seed's row of this epoch, likelihood left out."""
         counters = self.counters
-        means = (self.sums[s] / self.batches).tolist()
-        norms = outcome.discriminator_norm, outcome.generator_norm
-        d_norm, g_norm = (None if norm is None else norm[s].item() for norm in norms)
-        return {
+        shared: Row = {
             "epoch": counters.epoch,
             "phase": counters.phase + 1,
             "updates": counters.updates,
             "learning_rate": schedules.learning_rate(self.settings, counters.phase_updates - 1),
             "momentum": schedules.momentum(self.settings, counters.phase_epoch),
-            **dict(zip(SUMS, means, strict=True)),
-            "discriminator_gradient_norm": d_norm,
-            "generator_gradient_norm": g_norm,
-            "validation_log_likelihood": None,
-            "sigma": None,
-            "collapse_share": None,
         }
-
-    def _check(self, s: int, row: Row) -> None:
-        weights = [value[s] for _, player in self._players() for value in player.values]
-        checked = (*SUMS, "validation_log_likelihood")
-        broken = [name for name in checked if not math.isfinite(row[name] or 0.0)]
-        if not all(bool(value.isfinite().all()) for value in weights):
-            broken.append("weights")
-        if broken:
-            self.progress[s].failure = (
-                f"epoch {row['epoch']}: {', '.join(broken)} not finite; "
-                "lower training: learning_rate, or run another seed"
-            )
+        means = (self.sums / self.batches).tolist()
+        d_norms, g_norms = (
+            [None] * len(means) if norms is None else norms.tolist()
+            for norms in (outcome.discriminator_norm, outcome.generator_norm)
+        )
+        return [
+            {
+                **shared,
+                **dict(zip(SUMS, mean, strict=True)),
+                "discriminator_gradient_norm": d_norm,
+                "generator_gradient_norm": g_norm,
+                "validation_log_likelihood": None,
+                "sigma": None,
+                "collapse_share": None,
+            }
+            for mean, d_norm, g_norm in zip(means, d_norms, g_norms, strict=True)
+        ]
 
     def _monitor(self, s: int, row: Row) -> None:
         """Likelihood (D9) and collapse, from a stream that training never reads."""

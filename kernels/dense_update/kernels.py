@@ -3,7 +3,8 @@
 Each product does in its epilogue what would otherwise be a pass over memory of its own: bias,
 activation and dropout going forward, the activation's derivative and the loss's slope going back,
 and momentum, weights and norms where a weight gradient is made, so that no gradient is stored.
-Activations, weights and velocities are float32; DOT says how products round their factors.
+Weights, velocities and sums are float32. Activations and gradients are too, but in bfloat16 where
+products are: then products read a bfloat16 copy of the weights, which every update writes anew.
 No atomics, and sums run in a fixed order: equal inputs give equal bits.
 """
 
@@ -66,7 +67,7 @@ def gather_kernel(
         first = start + 8 * tl.arange(0, BLOCK // 8)[:, None]
         kept = kept_lanes(first, tl.arange(0, 8)[None, :], seed, offset, threshold, ONE_BIT)
         x *= tl.where(tl.reshape(kept, [BLOCK]), scale, 0.0)
-    tl.store(out_ptr + s * 2 * N * D + elements, x, mask=inside)
+    tl.store(out_ptr + s * 2 * N * D + elements, x.to(out_ptr.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -120,7 +121,8 @@ def linear_fwd_kernel(
         _, total = softplus_and_sigmoid(total)
     outputs = rows[:, None] * U + units[None, :]
     inside = in_rows[:, None] & in_units[None, :]
-    tl.store(out_ptr + (s * N + row) * U + unit + outputs, total, mask=inside)
+    target = out_ptr + (s * N + row) * U + unit + outputs
+    tl.store(target, total.to(out_ptr.dtype.element_ty), mask=inside)
     if COPY:
         if DROPOUT:
             seed, offset = tl.load(seed_ptr + s), tl.load(offset_ptr)
@@ -128,7 +130,8 @@ def linear_fwd_kernel(
             total *= dropout_factors(
                 first, U, seed, offset, threshold, scale, ONE_BIT, GROUP, BLOCK_N, BLOCK_U
             )
-        tl.store(dropped_ptr + (s * 2 * N + N + row) * U + unit + outputs, total, mask=inside)
+        target = dropped_ptr + (s * 2 * N + N + row) * U + unit + outputs
+        tl.store(target, total.to(dropped_ptr.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -202,7 +205,7 @@ def maxout_layer_fwd_kernel(
     base = (s * N + row) * U + unit
     outputs = rows[:, None] * U + units[None, :]
     inside = in_rows[:, None] & in_units[None, :]
-    tl.store(out_ptr + base + outputs, best, mask=inside)
+    tl.store(out_ptr + base + outputs, best.to(out_ptr.dtype.element_ty), mask=inside)
     tl.store(which_ptr + base + outputs, which.to(tl.uint8), mask=inside)
 
 
@@ -221,6 +224,8 @@ def head_kernel(
     bias_ptr,  # [S]
     weight_velocity_ptr,  # [S, U]
     bias_velocity_ptr,  # [S]
+    rounded_weight_ptr,  # bfloat16 [S, U]
+    rounded_bias_ptr,  # bfloat16 [S]
     logits_ptr,  # [S, 2 N]
     row_weight_ptr,  # [S, 2 N]: D's loss by its logits
     slope_ptr,  # [S, N]: G's loss by its fakes' logits
@@ -232,6 +237,7 @@ def head_kernel(
     U,
     max_norm,
     OBJECTIVE: tl.constexpr,
+    ROUNDED: tl.constexpr,  # write the bfloat16 copies
     BLOCK_N: tl.constexpr,  # at least N
     BLOCK_R: tl.constexpr,
     BLOCK_U: tl.constexpr,  # at least U
@@ -246,7 +252,7 @@ def head_kernel(
     for row in range(0, 2 * N, BLOCK_R):
         in_rows = row + some < 2 * N
         x = tl.load(x_tile + row * U, mask=in_rows[:, None] & in_units[None, :], other=0.0)
-        logits = tl.sum(x * weight[None, :], 1) + bias
+        logits = tl.sum(x.to(tl.float32) * weight[None, :], 1) + bias
         tl.store(logits_ptr + s * 2 * N + row + some, logits, mask=in_rows)
     # Other threads of this program wrote the logits that are read now, and later the row weights.
     tl.debug_barrier()
@@ -269,19 +275,17 @@ def head_kernel(
     tl.debug_barrier()
     gradient = tl.zeros([BLOCK_U], tl.float32)
     bias_gradient = 0.0
+    cotangent = weight.to(cotangent_ptr.dtype.element_ty)
     cotangent_tile = cotangent_ptr + s * 2 * N * U + some[:, None] * U + units[None, :]
     for row in range(0, 2 * N, BLOCK_R):
         in_rows = row + some < 2 * N
         tile = in_rows[:, None] & in_units[None, :]
         x = tl.load(x_tile + row * U, mask=tile, other=0.0)
         row_weight = tl.load(row_weight_ptr + s * 2 * N + row + some, mask=in_rows, other=0.0)
-        gradient += tl.sum(x * row_weight[:, None], 0)
+        gradient += tl.sum(x.to(tl.float32) * row_weight[:, None], 0)
         bias_gradient += tl.sum(row_weight, 0)
-        tl.store(
-            cotangent_tile + row * U,
-            tl.broadcast_to(weight[None, :], [BLOCK_R, BLOCK_U]),
-            mask=tile,
-        )
+        rows_of_it = tl.broadcast_to(cotangent[None, :], [BLOCK_R, BLOCK_U])
+        tl.store(cotangent_tile + row * U, rows_of_it, mask=tile)
     rate, momentum = tl.load(rate_ptr), tl.load(momentum_ptr)
     velocity = tl.load(weight_velocity_ptr + s * U + units, mask=in_units, other=0.0)
     velocity = velocity * momentum - rate * gradient
@@ -293,6 +297,9 @@ def head_kernel(
     bias_velocity = tl.load(bias_velocity_ptr + s) * momentum - rate * bias_gradient
     tl.store(bias_velocity_ptr + s, bias_velocity)
     tl.store(bias_ptr + s, bias + bias_velocity)
+    if ROUNDED:
+        tl.store(rounded_weight_ptr + s * U + units, weight.to(tl.bfloat16), mask=in_units)
+        tl.store(rounded_bias_ptr + s, (bias + bias_velocity).to(tl.bfloat16))
 
 
 @triton.jit
@@ -341,19 +348,18 @@ def input_gradient_kernel(
     outputs = rows[:, None] * U + units[None, :]
     weight_tile = weight_ptr + s * P * U * D + column + units[:, None] * D + columns[None, :]
     total = tl.zeros([BLOCK_N, BLOCK_D], tl.float32)
-    for unit in range(0, U, BLOCK_U):
+    # One loop over blocks of units and their pieces, so that all its loads are pipelined.
+    for step in range(tl.cdiv(U, BLOCK_U) * P):
+        unit, p = step // P * BLOCK_U, step % P
         in_units = unit + units < U
         inside = in_rows[:, None] & in_units[None, :]
         grad = tl.load(grad_ptr + first_output + unit + outputs, mask=inside, other=0.0)
-        tile = in_units[:, None] & in_columns[None, :]
         if MAXOUT:
             which = tl.load(which_ptr + first_output + unit + outputs, mask=inside, other=DROPPED)
-            for p in range(P):
-                weight = tl.load(weight_tile + (p * U + unit) * D, mask=tile, other=0.0)
-                total = product(tl.where(which == p, grad, 0.0), weight, total, DOT)
-        else:
-            weight = tl.load(weight_tile + unit * D, mask=tile, other=0.0)
-            total = product(grad, weight, total, DOT)
+            grad = tl.where(which == p, grad, 0.0).to(grad.dtype)
+        tile = in_units[:, None] & in_columns[None, :]
+        weight = tl.load(weight_tile + (p * U + unit) * D, mask=tile, other=0.0)
+        total = product(grad, weight, total, DOT)
     total *= grad_scale
     first_input = (s * N + row) * D + column
     inputs = rows[:, None] * D + columns[None, :]
@@ -368,8 +374,9 @@ def input_gradient_kernel(
         )
     if ACTIVATION != "linear":
         activated = tl.load(activated_ptr + first_input + inputs, mask=inside, other=0.0)
-        total *= derivative(activated, ACTIVATION)
-    tl.store(out_ptr + first_input + inputs, total, mask=inside)
+        total *= derivative(activated.to(tl.float32), ACTIVATION)
+    target = out_ptr + first_input + inputs
+    tl.store(target, total.to(out_ptr.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -383,6 +390,8 @@ def weight_update_kernel(
     bias_ptr,  # [S, P, U]
     weight_velocity_ptr,  # [S, P, U, D]
     bias_velocity_ptr,  # [S, P, U]
+    rounded_weight_ptr,  # bfloat16 [S, P, U, D]
+    rounded_bias_ptr,  # bfloat16 [S, P, U]
     squares_ptr,  # [S, P, U, blocks of D]: sums of squares of the new weights
     rate_ptr,  # float32, 0-d
     momentum_ptr,  # float32, 0-d
@@ -395,14 +404,18 @@ def weight_update_kernel(
     MAXOUT: tl.constexpr,
     WEIGHTED: tl.constexpr,
     BATCHED: tl.constexpr,
+    ROUNDED: tl.constexpr,  # write the bfloat16 copies
     SQUARES: tl.constexpr,
     DOT: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_U: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ):
-    """v <- momentum v - rate gradient, w <- w + v, with the gradient in registers only."""
-    s, p = (tl.program_id(2) // P).to(tl.int64), tl.program_id(2) % P
+    """v <- momentum v - rate gradient, w <- w + v, with the gradient in registers only.
+
+    All pieces of a tile of units in one program: they share its rows of x and of the gradient.
+    """
+    s = tl.program_id(2).to(tl.int64)
     unit, column = tl.program_id(0) * BLOCK_U, tl.program_id(1) * BLOCK_D
     rows, units, columns = tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_U), tl.arange(0, BLOCK_D)
     in_units, in_columns = unit + units < U, column + columns < D
@@ -412,56 +425,87 @@ def weight_update_kernel(
     first_output = s * N * U + unit
     outputs = rows[None, :] * U + units[:, None]
     x_tile = x_ptr + first_row * D + column + rows[:, None] * D + columns[None, :]
-    total = tl.zeros([BLOCK_U, BLOCK_D], tl.float32)
-    bias_total = tl.zeros([BLOCK_U], tl.float32)
+    zero, no_bias = tl.zeros([BLOCK_U, BLOCK_D], tl.float32), tl.zeros([BLOCK_U], tl.float32)
+    t0, t1, t2, t3, t4 = zero, zero, zero, zero, zero
+    b0, b1, b2, b3, b4 = no_bias, no_bias, no_bias, no_bias, no_bias
     for row in range(0, N, BLOCK_N):
         in_rows = row + rows < N
         inside = in_units[:, None] & in_rows[None, :]
         base = first_output + row * U
         grad = tl.load(grad_ptr + base + outputs, mask=inside, other=0.0)
-        if MAXOUT:
-            which = tl.load(which_ptr + base + outputs, mask=inside, other=DROPPED)
-            grad = tl.where(which == p, grad, 0.0)
+        x = tl.load(x_tile + row * D, mask=in_rows[:, None] & in_columns[None, :], other=0.0)
         if WEIGHTED:
             row_weight = tl.load(row_weight_ptr + s * N + row + rows, mask=in_rows, other=0.0)
-            grad *= row_weight[None, :]
-        x = tl.load(x_tile + row * D, mask=in_rows[:, None] & in_columns[None, :], other=0.0)
-        total = product(grad, x, total, DOT)
-        bias_total += tl.sum(grad, 1)
+            grad = (grad * row_weight[None, :]).to(grad.dtype)
+        if MAXOUT:
+            which = tl.load(which_ptr + base + outputs, mask=inside, other=DROPPED)
+            t0, b0 = routed(grad, which, x, t0, b0, 0, DOT)
+            if P > 1:
+                t1, b1 = routed(grad, which, x, t1, b1, 1, DOT)
+            if P > 2:
+                t2, b2 = routed(grad, which, x, t2, b2, 2, DOT)
+            if P > 3:
+                t3, b3 = routed(grad, which, x, t3, b3, 3, DOT)
+            if P > 4:
+                t4, b4 = routed(grad, which, x, t4, b4, 4, DOT)
+        else:
+            t0 = product(grad, x, t0, DOT)
+            b0 += tl.sum(grad.to(tl.float32), 1)
     rate, momentum = tl.load(rate_ptr) * scale, tl.load(momentum_ptr)
-    piece = (s * P + p) * U + unit
-    first_weight = piece * D + column
-    weights = units[:, None] * D + columns[None, :]
-    inside = in_units[:, None] & in_columns[None, :]
-    velocity = (
-        tl.load(weight_velocity_ptr + first_weight + weights, mask=inside, other=0.0) * momentum
-    )
-    velocity -= rate * total
-    weight = tl.load(weight_ptr + first_weight + weights, mask=inside, other=0.0) + velocity
-    tl.store(weight_velocity_ptr + first_weight + weights, velocity, mask=inside)
-    tl.store(weight_ptr + first_weight + weights, weight, mask=inside)
-    if SQUARES:
-        squares = squares_ptr + (piece + units) * tl.num_programs(1) + tl.program_id(1)
-        tl.store(squares, tl.sum(weight * weight, 1), mask=in_units)
-    # The same for every block of columns: the first one writes the biases.
-    if tl.program_id(1) == 0:
-        biases = piece + units
-        bias_velocity = tl.load(bias_velocity_ptr + biases, mask=in_units, other=0.0) * momentum
-        bias_velocity -= rate * bias_total
-        bias = tl.load(bias_ptr + biases, mask=in_units, other=0.0) + bias_velocity
-        tl.store(bias_velocity_ptr + biases, bias_velocity, mask=in_units)
-        tl.store(bias_ptr + biases, bias, mask=in_units)
+    tile = units[:, None] * D + columns[None, :]
+    for p in tl.static_range(P):
+        total, bias_total = t0, b0
+        if p == 1:
+            total, bias_total = t1, b1
+        if p == 2:
+            total, bias_total = t2, b2
+        if p == 3:
+            total, bias_total = t3, b3
+        if p == 4:
+            total, bias_total = t4, b4
+        piece = (s * P + p) * U + unit
+        first = piece * D + column
+        inside = in_units[:, None] & in_columns[None, :]
+        velocity = tl.load(weight_velocity_ptr + first + tile, mask=inside, other=0.0) * momentum
+        velocity -= rate * total
+        weight = tl.load(weight_ptr + first + tile, mask=inside, other=0.0) + velocity
+        tl.store(weight_velocity_ptr + first + tile, velocity, mask=inside)
+        tl.store(weight_ptr + first + tile, weight, mask=inside)
+        if ROUNDED:
+            tl.store(rounded_weight_ptr + first + tile, weight.to(tl.bfloat16), mask=inside)
+        if SQUARES:
+            squares = squares_ptr + (piece + units) * tl.num_programs(1) + tl.program_id(1)
+            tl.store(squares, tl.sum(weight * weight, 1), mask=in_units)
+        # The same for every block of columns: the first one writes the biases.
+        if tl.program_id(1) == 0:
+            biases = piece + units
+            bias_velocity = tl.load(bias_velocity_ptr + biases, mask=in_units, other=0.0) * momentum
+            bias_velocity -= rate * bias_total
+            bias = tl.load(bias_ptr + biases, mask=in_units, other=0.0) + bias_velocity
+            tl.store(bias_velocity_ptr + biases, bias_velocity, mask=in_units)
+            tl.store(bias_ptr + biases, bias, mask=in_units)
+            if ROUNDED:
+                tl.store(rounded_bias_ptr + biases, bias.to(tl.bfloat16), mask=in_units)
+
+
+@triton.jit
+def routed(grad, which, x, total, bias_total, piece: tl.constexpr, DOT: tl.constexpr):
+    """Adds a piece's share of the gradients of its weights and biases."""
+    part = tl.where(which == piece, grad, 0.0).to(grad.dtype)
+    return product(part, x, total, DOT), bias_total + tl.sum(part.to(tl.float32), 1)
 
 
 @triton.jit
 def bound_kernel(
     weights_ptr,  # one player's parameters
+    rounded_ptr,  # bfloat16, their copy
     squares_ptr,  # one player's partial sums of squares
     start_ptr,  # int64 [units]: where a unit's incoming weights start
     length_ptr,  # int32 [units]: and how many they are
     square_ptr,  # int64 [units]: where its partial sums start
     blocks_ptr,  # int32 [units]: and how many they are
     max_norm,
+    ROUNDED: tl.constexpr,  # write the bfloat16 copies
     BLOCKS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -471,11 +515,15 @@ def bound_kernel(
     squares = squares_ptr + tl.load(square_ptr + unit) + blocks
     norm = tl.sqrt(tl.sum(tl.load(squares, mask=blocks < tl.load(blocks_ptr + unit), other=0.0), 0))
     if norm > max_norm:
-        start, length = weights_ptr + tl.load(start_ptr + unit), tl.load(length_ptr + unit)
+        start, length = tl.load(start_ptr + unit), tl.load(length_ptr + unit)
         for d in range(0, length, BLOCK):
             columns = d + tl.arange(0, BLOCK)
-            weight = tl.load(start + columns, mask=columns < length, other=0.0)
-            tl.store(start + columns, weight * (max_norm / norm), mask=columns < length)
+            inside = columns < length
+            weight = tl.load(weights_ptr + start + columns, mask=inside, other=0.0)
+            weight *= max_norm / norm
+            tl.store(weights_ptr + start + columns, weight, mask=inside)
+            if ROUNDED:
+                tl.store(rounded_ptr + start + columns, weight.to(tl.bfloat16), mask=inside)
 
 
 @triton.jit

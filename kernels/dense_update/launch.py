@@ -24,6 +24,8 @@ class Layer(NamedTuple):
         bias: [S, P, U] or [S, U].
         weight_velocity: as `weight`.
         bias_velocity: as `bias`.
+        rounded_weight: what products read: a bfloat16 copy, or `weight` itself.
+        rounded_bias: the same of `bias`.
         squares: [S, P, U, blocks], partial sums of squares; None where norms are not bounded.
     """
 
@@ -31,6 +33,8 @@ class Layer(NamedTuple):
     bias: Tensor
     weight_velocity: Tensor
     bias_velocity: Tensor
+    rounded_weight: Tensor
+    rounded_bias: Tensor
     squares: Tensor | None
 
     @property
@@ -38,6 +42,11 @@ class Layer(NamedTuple):
         """Seeds, pieces, units and inputs."""
         seeds, *pieces, units, inputs = self.weight.shape
         return seeds, pieces[0] if pieces else 1, units, inputs
+
+    @property
+    def rounded(self) -> bool:
+        """Whether there are bfloat16 copies."""
+        return self.rounded_weight.dtype == torch.bfloat16
 
 
 class Batched(NamedTuple):
@@ -90,8 +99,8 @@ def linear_forward(
     rows, batch, per_seed = _rows(x)
     grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(units, config["BLOCK_U"]), seeds
     kernels.linear_fwd_kernel[grid](
-        rows, batch, layer.weight, layer.bias, out, second, drop.seed, drop.offset, per_seed,
-        count, units, size, drop.threshold, drop.scale, ACTIVATION=activation,
+        rows, batch, layer.rounded_weight, layer.bias, out, second, drop.seed, drop.offset,
+        per_seed, count, units, size, drop.threshold, drop.scale, ACTIVATION=activation,
         BATCHED=isinstance(x, Batched), COPY=copy is not None, DROPOUT=drop.present,
         ONE_BIT=drop.one_bit, GROUP=_group(units), DOT=DOT[precision], **config,
     )  # fmt: skip
@@ -107,7 +116,7 @@ def maxout_forward(
     drop = mask_arguments(mask, out)
     grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(units, config["BLOCK_U"]), seeds
     kernels.maxout_layer_fwd_kernel[grid](
-        x, layer.weight, layer.bias, out, which, drop.seed, drop.offset, count, units, size,
+        x, layer.rounded_weight, layer.bias, out, which, drop.seed, drop.offset, count, units, size,
         drop.threshold, drop.scale, P=pieces, DROPOUT=drop.present, ONE_BIT=drop.one_bit,
         GROUP=_group(units), DOT=DOT[precision], **config,
     )  # fmt: skip
@@ -129,10 +138,11 @@ def head(
     seeds, rows, size = x.shape
     config = kernel_config("head_kernel", "float32", x.device)
     kernels.head_kernel[(seeds,)](
-        x, layer.weight, layer.bias, layer.weight_velocity, layer.bias_velocity, logits,
-        row_weight, slope, cotangent, sums, *rates, rows // 2, size,
-        float("inf") if max_norm is None else max_norm, OBJECTIVE=objective,
-        BLOCK_N=triton.next_power_of_2(rows // 2), BLOCK_U=triton.next_power_of_2(size), **config,
+        x, layer.weight, layer.bias, layer.weight_velocity, layer.bias_velocity,
+        layer.rounded_weight, layer.rounded_bias, logits, row_weight, slope, cotangent, sums,
+        *rates, rows // 2, size, float("inf") if max_norm is None else max_norm, OBJECTIVE=objective,
+        ROUNDED=layer.rounded, BLOCK_N=triton.next_power_of_2(rows // 2),
+        BLOCK_U=triton.next_power_of_2(size), **config,
     )  # fmt: skip
 
 
@@ -169,8 +179,8 @@ def input_gradient(
     below, activation = (out, "linear") if activated is None else activated
     grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(size, config["BLOCK_D"]), seeds
     kernels.input_gradient_kernel[grid](
-        grad, grad if which is None else which, layer.weight, out if slope is None else slope,
-        below, out, drop.seed, drop.offset, grad.shape[1], first_row, count, units, size, 1 / keep,
+        grad, grad if which is None else which, layer.rounded_weight,
+        out if slope is None else slope, below, out, drop.seed, drop.offset, grad.shape[1], first_row, count, units, size, 1 / keep,
         drop.threshold, drop.scale, P=pieces, MAXOUT=which is not None, ACTIVATION=activation,
         SLOPE=slope is not None, DROPOUT=drop.present, ONE_BIT=drop.one_bit, GROUP=_group(size),
         DOT=DOT[precision], **config,
@@ -200,31 +210,50 @@ def weight_update(
         row_weight: [S, N], multiplies each row's part.
     """
     seeds, pieces, units, size = layer.sizes
-    config = kernel_config("weight_update_kernel", precision, grad.device)
+    config = weight_tiles(pieces, precision, grad.device)
     rows, batch, per_seed = _rows(x)
     grid = triton.cdiv(units, config["BLOCK_U"]), triton.cdiv(size, config["BLOCK_D"])
-    kernels.weight_update_kernel[(*grid, seeds * pieces)](
+    kernels.weight_update_kernel[(*grid, seeds)](
         grad, grad if which is None else which, grad if row_weight is None else row_weight,
         rows, batch, layer.weight, layer.bias, layer.weight_velocity, layer.bias_velocity,
+        layer.rounded_weight, layer.rounded_bias,
         grad if layer.squares is None else layer.squares, *rates, per_seed, grad.shape[1], units,
         size, 1 / keep, P=pieces, MAXOUT=which is not None, WEIGHTED=row_weight is not None,
-        BATCHED=isinstance(x, Batched), SQUARES=layer.squares is not None, DOT=DOT[precision],
-        **config,
+        BATCHED=isinstance(x, Batched), ROUNDED=layer.rounded,
+        SQUARES=layer.squares is not None, DOT=DOT[precision], **config,
     )  # fmt: skip
 
 
-def square_blocks(inputs: int, precision: str, device: torch.device) -> int:
-    """Returns into how many partial sums `weight_update` cuts a unit's norm."""
-    return triton.cdiv(inputs, kernel_config("weight_update_kernel", precision, device)["BLOCK_D"])
+def weight_tiles(pieces: int, precision: str, device: torch.device) -> dict[str, Any]:
+    """Returns the settings of `weight_update`: pieces share a program's registers."""
+    kind = precision if pieces == 1 else f"{precision}_pieces"
+    return kernel_config("weight_update_kernel", kind, device)
+
+
+def square_blocks(weight: Tensor, precision: str) -> int:
+    """Returns into how many partial sums `weight_update` cuts a unit's norm.
+
+    Args:
+        weight: [S, P, U, D] or [S, U, D].
+        precision: of the product.
+    """
+    pieces = weight.shape[1] if weight.dim() == 4 else 1
+    return triton.cdiv(weight.shape[-1], weight_tiles(pieces, precision, weight.device)["BLOCK_D"])
 
 
 def bound(
-    weights: Tensor, squares: Tensor, table: tuple[Tensor, ...], max_norm: float, blocks: int
+    weights: Tensor,
+    rounded: Tensor,
+    squares: Tensor,
+    table: tuple[Tensor, ...],
+    max_norm: float,
+    blocks: int,
 ) -> None:
     """Scales down units whose incoming weights are longer than `max_norm`.
 
     Args:
         weights: one player's, flat.
+        rounded: what products read, flat: a bfloat16 copy or `weights`.
         squares: one player's partial sums, flat.
         table: start and length of each unit's weights, start and number of its partial sums.
         max_norm: the bound.
@@ -232,8 +261,9 @@ def bound(
     """
     config = kernel_config("bound_kernel", "float32", weights.device)
     kernels.bound_kernel[(len(table[0]),)](
-        weights, squares, *table, max_norm, BLOCKS=triton.next_power_of_2(blocks), **config
-    )
+        weights, rounded, squares, *table, max_norm, ROUNDED=rounded.dtype == torch.bfloat16,
+        BLOCKS=triton.next_power_of_2(blocks), **config,
+    )  # fmt: skip
 
 
 def advance(

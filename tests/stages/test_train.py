@@ -19,8 +19,10 @@ from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, read_record
 from ganbench.stages import train as stage
 from ganbench.stages.train import InterruptedRunError, train
+from ganbench.training import loop
 from ganbench.training.checkpoints import Checkpoints
-from ganbench.training.loop import Row, Run
+from ganbench.training.history import Row
+from ganbench.training.loop import Run
 from ganbench.training.progress import Progress
 
 from .conftest import Project, limit_samples
@@ -167,14 +169,8 @@ def test_divergence_is_recorded_whoever_asks(project: Project, in_workflow: bool
 def test_a_diverged_run_keeps_the_history_before(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = Run._check
-
-    def check(self: Run, s: int, row: Row) -> None:
-        plain(self, s, row)
-        if row["epoch"] == 3:
-            self.progress[s].failure = "epoch 3: weights not finite; lower it"
-
-    monkeypatch.setattr(Run, "_check", check)
+    message = "epoch 3: weights not finite; lower it"
+    monkeypatch.setattr(loop, "failure", lambda row, _: message if row["epoch"] == 3 else None)
     record = run(project, in_workflow=True)
     folder = project.folder / "seed_0"
     assert record.files == {"history.csv": file_sha256(folder / "history.csv")}
@@ -373,14 +369,13 @@ def test_seeds_that_stand_elsewhere_go_on_in_groups_of_their_own(
 def test_of_seeds_together_only_the_one_that_diverges_ends(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = Run._check
+    message = "epoch 2: weights not finite; lower it"
+    calls = iter(range(100))
 
-    def check(self: Run, s: int, row: Row) -> None:
-        plain(self, s, row)
-        if s == 1 and row["epoch"] == 2:
-            self.progress[s].failure = "epoch 2: weights not finite; lower it"
+    def fail_second_seed(row: Row, _: bool) -> str | None:
+        return message if row["epoch"] == 2 and next(calls) % 2 else None
 
-    monkeypatch.setattr(Run, "_check", check)
+    monkeypatch.setattr(loop, "failure", fail_second_seed)
     jobs = [project.job("train", seed) for seed in (0, 1)]
     with pytest.raises(DivergenceError, match=r"^epoch 2: weights not finite; lower it$"):
         train(jobs, project.folder)

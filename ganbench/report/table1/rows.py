@@ -82,8 +82,7 @@ def table_rows(experiments: Sequence[ExperimentResults]) -> list[Row]:
         if results.experiment.paper_column not in (None, column):
             rows += [_published(row) for row in table1(results.experiment.paper_column)]
         column = results.experiment.paper_column
-        checkpoints = results.experiment.evaluation.checkpoints
-        rows += [_ours(results, checkpoint) for checkpoint in checkpoints]
+        rows += [_ours(results, state) for state in results.experiment.evaluation.states]
         rows += _calibration(results)
     return rows
 
@@ -107,7 +106,7 @@ def _ours(results: ExperimentResults, checkpoint: str) -> Row:
         experiment=results.name,
         title=results.experiment.title,
         kind="ours",
-        source=SOURCES[checkpoint],
+        source=SOURCES.get(checkpoint) or _after_epochs(checkpoint),
         status=seeds_status(results),
         seeds_run=len(results.seeds) - len(results.seeds_with("data_not_available")),
         seeds_finished=len(finished),
@@ -122,6 +121,10 @@ def _ours(results: ExperimentResults, checkpoint: str) -> Row:
     evaluations = [results.stages["evaluate"][seed] for seed in finished]
     row = _measured(row, evaluations, results, checkpoint)
     return replace(row, epochs=_label_range(trained, "epoch"))
+
+
+def _after_epochs(state: str) -> str:
+    return f"ours: after {int(state.removeprefix('epoch_')):,} epochs"
 
 
 def _calibration(results: ExperimentResults) -> list[Row]:

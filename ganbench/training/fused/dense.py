@@ -64,22 +64,23 @@ class DenseUpdate:
         device = images.device
         self.batch = torch.zeros(1, dtype=torch.int64, device=device)
         self.keeps = discriminator.networks[0].keep
-        self.offsets = torch.zeros(len(self.keeps), dtype=torch.int64, device=device)
+        self.places = torch.arange(len(self.keeps), device=device)
+        self.offsets = torch.zeros_like(self.places)
         self.rate = torch.zeros((), dtype=torch.float64, device=device)
         self.rates = torch.zeros(2, device=device).unbind()
         limits = settings.learning_rate_decay, settings.learning_rate_floor
         self.limits = torch.tensor(limits, dtype=torch.float64, device=device).unbind()
         self.bounds = [_Bounds(player, settings.precision) for player in self.players]
         self.layers = [bounds.layers for bounds in self.bounds]
-        # Weights move beside the backward pass that goes on to the layers below.
-        self.beside = torch.cuda.Stream(device) if images.is_cuda else None
         self._allocate(order.shape[-1])
 
     def _allocate(self, count: int) -> None:
         """Activations and gradients, written over by every update."""
 
         def rows(number: int, *size: int) -> Tensor:
-            return self.images.new_empty(len(self.seeds), number, *size)
+            return like.new_empty(len(self.seeds), number, *size)
+
+        like = self.players[0].compute
 
         generator, discriminator = self.layers
         self.outputs = [rows(count, layer.sizes[2]) for layer in generator]
@@ -88,24 +89,28 @@ class DenseUpdate:
         self.inputs = [rows(2 * count, layer.sizes[3]) for layer in discriminator]
         self.discriminator_grads = [torch.empty_like(x) for x in self.inputs[1:]]
         self.which = [torch.empty_like(x, dtype=torch.uint8) for x in self.inputs[1:]]
+        like = self.images
         self.logits, self.row_weight, self.slope = rows(2 * count), rows(2 * count), rows(count)
 
-    def start_epoch(self, offset: int, rate: float, momentum: float) -> None:
-        """Sets what the epoch's first update reads, besides its order and noise."""
+    def start_epoch(self, offset: Tensor, rate: Tensor, momentum: Tensor) -> None:
+        """Sets what the epoch's first update reads, besides its order and noise.
+
+        Args:
+            offset: of the first dropout mask, int64, 0-d.
+            rate: learning rate, float64, 0-d.
+            momentum: 0-d.
+        """
         self.batch.zero_()
-        layers = torch.arange(len(self.offsets), device=self.offsets.device)
-        self.offsets.copy_(layers + offset)
-        self.rate.fill_(rate)
-        self.rates[0].fill_(rate)
-        self.rates[1].fill_(momentum)
+        self.offsets.copy_(self.places + offset)
+        self.rate.copy_(rate)
+        self.rates[0].copy_(rate)
+        self.rates[1].copy_(momentum)
 
     def update(self) -> None:
         """Makes the next update and moves on to the minibatch after it."""
         self._forward()
         self._backward_discriminator()
         self._backward_generator()
-        if self.beside:
-            torch.cuda.current_stream().wait_stream(self.beside)
         for bounds in self.bounds:
             bounds.apply()
         masks = len(self.keeps)
@@ -173,13 +178,7 @@ class DenseUpdate:
 
     def _move(self, layer: Layer, grad: Tensor, x: Tensor | Batched, **routing: Any) -> None:
         """Moves a layer's weights, which nothing of this update reads any more."""
-        tensors = layer, grad, x, self.rates, self.settings.precision
-        if self.beside is None:
-            launch.weight_update(*tensors, **routing)
-            return
-        self.beside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.beside):
-            launch.weight_update(*tensors, **routing)
+        launch.weight_update(layer, grad, x, self.rates, self.settings.precision, **routing)
 
 
 class _Bounds:
@@ -192,7 +191,8 @@ class _Bounds:
         velocities = list(zip(player.velocities[::2], player.velocities[1::2], strict=True))
         # D's last layer, of one unit, bounds itself.
         bounded = [player.bound is not None and weight.shape[-2] > 1 for weight, _ in pairs]
-        blocks = [launch.square_blocks(weight.shape[-1], precision, device) for weight, _ in pairs]
+        rounded = [one.compute for one in player.parameters]
+        blocks = [launch.square_blocks(weight, precision) for weight, _ in pairs]
         units = [weight.shape[:-1].numel() for weight, _ in pairs]
         sizes = [
             count * parts if one else 0
@@ -206,7 +206,9 @@ class _Bounds:
             zip(pairs, velocities, strict=True)
         ):
             squares = parts[number] if bounded[number] else None
-            self.layers.append(Layer(weight, bias, weight_velocity, bias_velocity, squares))
+            copies = rounded[2 * number : 2 * number + 2]
+            moving = weight, bias, weight_velocity, bias_velocity
+            self.layers.append(Layer(*moving, *copies, squares))
             if squares is not None:
                 unit = torch.arange(units[number])
                 length = weight.shape[-1]
@@ -232,5 +234,6 @@ class _Bounds:
         if self.table:
             assert self.player.bound is not None
             launch.bound(
-                self.player.weights, self.squares, self.table, self.player.bound, self.blocks
-            )
+                self.player.weights, self.player.compute, self.squares, self.table,
+                self.player.bound, self.blocks,
+            )  # fmt: skip

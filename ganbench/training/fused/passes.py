@@ -63,14 +63,18 @@ class Buffers:
     """Outputs of a layer's products, allocated once and used again by every update."""
 
     def __init__(self) -> None:
-        self.taken: dict[str, Tensor] = {}
+        self.taken: dict[tuple[str, tuple[int, ...]], Tensor] = {}
 
     def take(self, name: str, size: tuple[int, ...], like: Tensor) -> Tensor:
-        """Returns a tensor to overwrite; the same one as long as its size stays."""
-        found = self.taken.get(name)
-        if found is None or found.shape != size:
-            found = self.taken[name] = like.new_empty(size)
-        return found
+        """Returns a tensor to overwrite: the same one for the same name and size.
+
+        A shorter last minibatch has buffers of its own, since a recorded CUDA graph goes on writing
+        to those of a whole one.
+        """
+        key = name, tuple(size)
+        if key not in self.taken:
+            self.taken[key] = like.new_empty(size)
+        return self.taken[key]
 
 
 @dataclass

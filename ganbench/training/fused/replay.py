@@ -1,8 +1,8 @@
-"""An epoch without the CPU: data, order, noise and rates lie on the GPU, and a graph is replayed.
+"""An epoch's updates on a GPU without the CPU: recorded once as a CUDA graph and replayed.
 
-What changes from update to update is a tensor on the device, batch index, mask offset and learning
-rate included: a number would be frozen into the graph, and every replay would repeat its masks.
-The CPU waits for the GPU once an epoch.
+Whatever changes from update to update is a tensor on the device: batch index, mask offset, learning
+rate. A Python number would be frozen into the graph, and every replay would repeat its masks. The
+CPU waits for the GPU once an epoch.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ganbench.config import Training
 from ganbench.data.rows import Images
-from ganbench.training.fused import engine
+from ganbench.training.fused import alternating, engine
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
+from ganbench_kernels.dispatch import choose, record_choice
 
 # Updates made one by one before a graph is recorded, so that every lazy initialisation is over.
 WARM_UP = 3
@@ -24,7 +25,7 @@ WARM_UP = 3
 
 @dataclass
 class GraphInputs:
-    """What an update reads and moves on, for S seeds; all on the device.
+    """What an epoch's updates of S seeds read; all on the device.
 
     Attributes:
         order: training images of each minibatch.
@@ -43,22 +44,25 @@ class GraphInputs:
     momentum: Float[Tensor, ""]
 
     def write(self, other: "GraphInputs") -> None:
-        """Takes over another inputs's values, in place: a recorded graph reads these tensors."""
+        """Takes over another epoch's values in place: a recorded graph reads these tensors."""
         for name, value in vars(self).items():
             value.copy_(getattr(other, name))
 
 
 class Replay:
-    """Updates of both players from a inputs, recorded once and replayed.
+    """Updates of both players, recorded once and replayed.
+
+    Dense networks are updated by the Triton kernels of `ganbench_kernels.dense_update` where Triton
+    is chosen, other networks by `engine.update`.
 
     Args:
         generator: updated in place.
         discriminator: updated in place.
         images: the training images, on the device.
         seeds: keys of the dropout masks.
-        settings: objective and schedules.
-        masks: mask numbers that an update uses up.
-        on_outcome: called with each outcome, on the device.
+        settings: objective, precision and schedules.
+        sums: float64 [S, 4], to which an update's losses and mean probabilities are added.
+        on_outcome: adds an outcome to `sums`.
         inputs: the first epoch's.
     """
 
@@ -69,21 +73,36 @@ class Replay:
         images: Images,
         seeds: Int64[Tensor, " s"],
         settings: Training,
-        masks: int,
+        sums: Float64[Tensor, "s 4"],
         on_outcome: Callable[[engine.Outcome], None],
         inputs: GraphInputs,
     ) -> None:
         self.players, self.images, self.seeds = (generator, discriminator), images, seeds
-        self.settings, self.masks, self.on_outcome, self.inputs = (
-            settings,
-            masks,
-            on_outcome,
-            inputs,
-        )
+        self.settings, self.on_outcome, self.inputs = settings, on_outcome, inputs
+        self.masks = alternating.masks_per_update(discriminator.networks[0])
         self.graph: torch.cuda.CUDAGraph | None = None
+        self.dense = None
+        if choose("dense_update", "auto", generator.weights, generator.weights.numel()) == "triton":
+            # Triton is optional, so that its modules are imported only where they run.
+            from ganbench.training.fused import dense
+
+            if dense.fits(generator, discriminator):
+                self.dense = dense.DenseUpdate(
+                    generator, discriminator, images.rows(), seeds, settings, sums,
+                    inputs.order, inputs.noise,
+                )  # fmt: skip
+                return
+        record_choice("dense_update", "reference")
+
+    def start_epoch(self, inputs: GraphInputs) -> None:
+        """Takes over what an epoch's updates read."""
+        if inputs is not self.inputs:
+            self.inputs.write(inputs)
+        if self.dense:
+            self.dense.start_epoch(inputs.offset, inputs.learning_rate, inputs.momentum)
 
     def run(self, count: int) -> None:
-        """Makes the next `count` updates of the inputs."""
+        """Makes the next `count` updates of the epoch."""
         if not self.seeds.is_cuda:
             for _ in range(count):
                 self.update()
@@ -95,7 +114,10 @@ class Replay:
             self.graph.replay()
 
     def update(self) -> None:
-        """Makes the next update and moves the inputs on."""
+        """Makes the next update and moves on to the minibatch after it."""
+        if self.dense:
+            self.dense.update()
+            return
         inputs, settings = self.inputs, self.settings
         index = inputs.order.index_select(1, inputs.batch).squeeze(1)
         real = self.images.rows(index.flatten()).unflatten(0, index.shape)

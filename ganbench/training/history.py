@@ -1,0 +1,79 @@
+"""Where a run stands, and what became of each of its seeds, epoch by epoch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+# What is summed over an epoch's updates, in this order.
+SUMS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
+# One line of history.csv; None where a value was not measured in that epoch.
+Row = dict[str, float | None]
+
+
+@dataclass
+class Counters:
+    """Where a run stands: the same for all its seeds.
+
+    Attributes:
+        phase: index of the current phase.
+        epoch: epochs done, over all phases.
+        phase_epoch: epochs done in this phase.
+        batch: updates done in this epoch.
+        phase_updates: updates done in this phase.
+        updates: updates done, over all phases.
+        seconds: wall-clock time spent so far.
+    """
+
+    phase: int = 0
+    epoch: int = 0
+    phase_epoch: int = 0
+    batch: int = 0
+    phase_updates: int = 0
+    updates: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class SeedProgress:
+    """What became of one seed.
+
+    Attributes:
+        best_epoch: the epoch of the best validation log-likelihood so far.
+        best_log_likelihood: that likelihood, nats; None before the first.
+        history: one row for each epoch.
+        failure: why the seed diverged; None while it has not.
+    """
+
+    best_epoch: int = 0
+    best_log_likelihood: float | None = None
+    history: list[Row] = field(default_factory=list)
+    failure: str | None = None
+
+
+def failure(row: Row, finite_weights: bool) -> str | None:
+    """Returns why a seed has diverged by the end of an epoch, None if it has not."""
+    checked = (*SUMS, "validation_log_likelihood")
+    broken = [name for name in checked if not math.isfinite(row[name] or 0.0)]
+    if not finite_weights:
+        broken.append("weights")
+    if not broken:
+        return None
+    return (
+        f"epoch {row['epoch']}: {', '.join(broken)} not finite; "
+        "lower training: learning_rate, or run another seed"
+    )
+
+
+def finite_weights(players: Sequence[Sequence[Tensor]]) -> list[bool]:
+    """Returns for each seed whether all its weights are finite; waits for the device once.
+
+    Args:
+        players: the parameters of each player, [S, ...] each.
+    """
+    finite = [value.isfinite().flatten(1).all(1) for values in players for value in values]
+    together = finite[0]
+    for one in finite[1:]:
+        together = together & one
+    return together.tolist()
