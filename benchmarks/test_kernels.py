@@ -16,12 +16,12 @@ CASES = {case.op: case for case in cases("cpu", torch.float32, SEEDS, 1, "auto")
 
 def rivals(case: Case) -> dict[str, Call]:
     """What people write, as it is and compiled where there is a compiler."""
-    found = dict(case.rivals)
+    calls = dict(case.rivals)
     # The optimiser's rival works in place on lists, which the compiler of torch 2.13 cannot do.
     if can_compile() and case.inputs:
         name, call = next(iter(case.rivals.items()))
-        found[f"{name}_compiled"] = torch.compile(call, dynamic=False)
-    return {name: runnable(case, call) for name, call in found.items()}
+        calls[f"{name}_compiled"] = torch.compile(call, dynamic=False)
+    return {name: runnable(case, call) for name, call in calls.items()}
 
 
 @pytest.mark.parametrize("op", CASES)

@@ -58,14 +58,14 @@ def _plan(suite: Path, directory: Path, rates: Rates) -> Table:
     total_hours = total_bytes = 0.0
     for name, _, experiment, seeds in suite_experiments(suite):
         needed: Cost = cost(experiment)
-        found = available(experiment.dataset, directory)
+        has_data = available(experiment.dataset, directory)
         seconds = needed.seconds(rates)
-        total_hours += len(seeds) * seconds / 3600 * found
-        total_bytes += len(seeds) * needed.disk_bytes * found
+        total_hours += len(seeds) * seconds / 3600 * has_data
+        total_bytes += len(seeds) * needed.disk_bytes * has_data
         table.add_row(
             name,
             experiment.dataset,
-            "yes" if found else "no",
+            "yes" if has_data else "no",
             str(len(seeds)),
             str(experiment.training.epochs),
             f"{1000 * seconds / needed.updates:.0f}",

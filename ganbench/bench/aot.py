@@ -1,4 +1,4 @@
-"""`ganbench bench aot`: what every kernel takes of a GPU that need not be there."""
+"""`ganbench bench aot`: registers, spills and shared memory of every kernel, without a GPU."""
 
 import os
 
@@ -45,22 +45,22 @@ def budget_summary(budgets: dict[str, dict[str, dict[str, int]]]) -> str:
         "| --- | --- |" + " --- |" * len(budgets),
     ]
     for kernel in names:
-        found = [
+        builds = [
             [row for name, row in rows.items() if name.split("/")[0] == kernel]
             for rows in budgets.values()
         ]
         cells = [
             f"{max(row['registers'] for row in rows)} / {max(row['shared'] for row in rows):,}"
-            for rows in found
+            for rows in builds
         ]
-        lines.append(f"| `{kernel}` | {len(found[0])} | {' | '.join(cells)} |")
+        lines.append(f"| `{kernel}` | {len(builds[0])} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def budget_table(measured: dict[str, dict[str, dict[str, int]]]) -> str:
     """Returns a Markdown table: a row per build; registers, spills and shared bytes per GPU."""
     columns = {
-        (arch, field): {name: found[field] for name, found in rows.items()}
+        (arch, field): {name: budget[field] for name, budget in rows.items()}
         for arch, rows in measured.items()
         for field in ("registers", "spills", "shared")
     }

@@ -30,7 +30,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 # Seconds by benchmark, or why the tree cannot run it.
-Found = dict[str, float | str]
+Outcomes = dict[str, float | str]
 
 
 class SlowerError(GanbenchError):
@@ -72,10 +72,10 @@ def main(base: str, pairs: int, select: str) -> None:
             f"choose from {', '.join(NAMES)}"
         )
     with base_tree(base) as folder:
-        found = compare(folder, ROOT, names, pairs)
-    for one in found:
+        comparisons = compare(folder, ROOT, names, pairs)
+    for one in comparisons:
         print(line(one), flush=True)
-    slower = [one for one in found if one.slower]
+    slower = [one for one in comparisons if one.slower]
     if slower:
         worst = max(slower, key=lambda one: one.ratio.ratio)
         raise SlowerError(
@@ -99,7 +99,7 @@ def compare(base: Path, head: Path, names: Sequence[str], pairs: int) -> list[Co
     Raises:
         GanbenchError: a run fails, or the head cannot run a benchmark.
     """
-    runs: dict[str, list[Found]] = {"base": [], "head": []}
+    runs: dict[str, list[Outcomes]] = {"base": [], "head": []}
     with tempfile.TemporaryDirectory() as folder:
         trees = {
             "base": _shim(base, Path(folder, "base")),
@@ -113,25 +113,25 @@ def compare(base: Path, head: Path, names: Sequence[str], pairs: int) -> list[Co
     return [_comparison(name, runs) for name in names if not _skipped(name, runs["base"][0])]
 
 
-def _check_head(runs: list[Found]) -> None:
-    for name, found in runs[-1].items() if runs else ():
-        if isinstance(found, str):
-            raise GanbenchError(f"bench compare: {name}: fails in this tree ({found}); mend it")
+def _check_head(runs: list[Outcomes]) -> None:
+    for name, outcome in runs[-1].items() if runs else ():
+        if isinstance(outcome, str):
+            raise GanbenchError(f"bench compare: {name}: fails in this tree ({outcome}); fix it")
 
 
-def _skipped(name: str, base: Found) -> bool:
-    found = base[name]
-    if isinstance(found, str):
-        print(f"{name}: skipped, the base cannot run it ({found})", flush=True)
-    return isinstance(found, str)
+def _skipped(name: str, base: Outcomes) -> bool:
+    outcome = base[name]
+    if isinstance(outcome, str):
+        print(f"{name}: skipped, the base cannot run it ({outcome})", flush=True)
+    return isinstance(outcome, str)
 
 
-def _comparison(name: str, runs: dict[str, list[Found]]) -> Comparison:
+def _comparison(name: str, runs: dict[str, list[Outcomes]]) -> Comparison:
     base_ms, head_ms = ([1e3 * float(run[name]) for run in runs[side]] for side in ("base", "head"))
     return Comparison(name, base_ms, head_ms, ratio(base_ms, head_ms))
 
 
-def measure(tree: Path, names: Sequence[str]) -> Found:
+def measure(tree: Path, names: Sequence[str]) -> Outcomes:
     """Returns seconds of each benchmark in one run of a tree, or why it cannot run it.
 
     Args:
@@ -151,14 +151,14 @@ def measure(tree: Path, names: Sequence[str]) -> Found:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise GanbenchError(f"bench compare: {tree.name}: a run failed ({last}); mend that tree")
+        raise GanbenchError(f"bench compare: {tree.name}: a run failed ({last}); fix that tree")
     result = json.loads(done.stdout)
     if not Path(result["package"]).is_relative_to(tree):
         raise GanbenchError(
             f"bench compare: {tree.name}: imported {result['package']}; unset PYTHONSAFEPATH and "
             "whatever else puts folders before PYTHONPATH"
         )
-    return result["found"]
+    return result["seconds"]
 
 
 def _shim(tree: Path, folder: Path) -> Path:

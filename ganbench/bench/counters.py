@@ -1,4 +1,4 @@
-"""Counts that do not depend on the machine's mood: arithmetic, memory, launches and waits."""
+"""Counts that machine noise cannot change: FLOPs, allocated bytes, kernel launches and waits."""
 
 from collections import Counter
 from collections.abc import Callable

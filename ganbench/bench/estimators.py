@@ -112,8 +112,8 @@ def make_task(samples: Path | None, dataset: str, points: int, data_dir: Path) -
         count = min(len(array), protocol.samples)
         centers = sample_files.rows(array, shape, data.scale, count, str(samples))
     chosen = protocol.validation_images(validation.rows(), len(data.folds))
-    found = parzen.choose_bandwidth(chosen, centers, protocol.sigmas)
-    return Task(centers, test.rows(slice(0, points)), found.sigma)
+    choice = parzen.choose_bandwidth(chosen, centers, protocol.sigmas)
+    return Task(centers, test.rows(slice(0, points)), choice.sigma)
 
 
 def compare(task: Task) -> Iterator[dict[str, object]]:
@@ -124,15 +124,15 @@ def compare(task: Task) -> Iterator[dict[str, object]]:
         _reset_peak()
         before, start = _memory("VmRSS"), time.process_time()
         try:
-            found = estimator()
+            estimate = estimator()
         except (GanbenchError, ValueError) as error:
             first, *_ = " ".join(str(error).split()).split(". ")
             yield {"estimator": name, "reason": first}
             continue
         seconds = time.process_time() - start
         if truth is None:
-            truth = found
-        error = found - truth
+            truth = estimate
+        error = estimate - truth
         yield {
             "estimator": name,
             "seconds": seconds,
@@ -145,7 +145,7 @@ def compare(task: Task) -> Iterator[dict[str, object]]:
 
 def estimators(task: Task) -> dict[str, Estimator]:
     """Returns every estimator by its name, the truth first."""
-    found: dict[str, Estimator] = {
+    by_name: dict[str, Estimator] = {
         TRUTH: lambda: explicit(task),
         "ganbench, float32": lambda: ganbench(task),
     }
@@ -154,10 +154,10 @@ def estimators(task: Task) -> dict[str, Estimator]:
         for settings in (*TOLERANCES, {"leaf_size": every}):
             words = ", ".join(f"{key}={value}" for key, value in settings.items())
             name = f"scikit-learn KernelDensity, {tree}, {words or 'defaults'}"
-            found[name] = _scikit_learn(task, tree, settings)
-    found["scipy gaussian_kde"] = lambda: scipy_kde(task)
-    found["KeOps"] = lambda: keops(task)
-    return found
+            by_name[name] = _scikit_learn(task, tree, settings)
+    by_name["scipy gaussian_kde"] = lambda: scipy_kde(task)
+    by_name["KeOps"] = lambda: keops(task)
+    return by_name
 
 
 def explicit(task: Task) -> Likelihoods:
@@ -226,9 +226,9 @@ def table(frame: pd.DataFrame, task: Task, what: str) -> str:
         task: what was estimated.
         what: the centres, in words.
     """
-    found = frame.fillna({"reason": ""}).to_dict("records")
-    cells = [_words(row) for row in found if not row["reason"]]
-    reasons = [f"{row['estimator']}: {row['reason']}." for row in found if row["reason"]]
+    rows = frame.fillna({"reason": ""}).to_dict("records")
+    cells = [_words(row) for row in rows if not row["reason"]]
+    reasons = [f"{row['estimator']}: {row['reason']}." for row in rows if row["reason"]]
     heads = ("Estimator", "Mean error (nats)", "Largest error (nats)", "Seconds", "Extra MiB")
     body = pd.DataFrame(cells, columns=list(heads)).to_markdown(index=False, disable_numparse=True)
     commit, _ = git_state()

@@ -1,7 +1,7 @@
-"""The gate's own benchmarks: few and short, run on one tree in a process of its own.
+"""The short benchmarks by which `ganbench bench compare` tells whether a revision got slower.
 
-A program that `ganbench bench compare` starts once a tree: `python gate.py NAME...` prints JSON.
-The two packages come from the tree under test, so that nothing else of ours is imported here.
+Run as a program, `python gate.py NAME...`, once per source tree in a process of its own; prints
+JSON. The two packages come from the tree under test, so nothing else of this project is imported.
 """
 
 import json
@@ -82,14 +82,14 @@ def main(names: list[str]) -> None:
     import ganbench
     from ganbench.errors import GanbenchError
 
-    found: dict[str, float | str] = {}
+    seconds: dict[str, float | str] = {}
     for name in names:
         try:
-            found[name] = quickest(BENCHMARKS[name])
+            seconds[name] = quickest(BENCHMARKS[name])
         # What another version of the same interface raises.
         except (ImportError, AttributeError, TypeError, GanbenchError) as error:
-            found[name] = f"{type(error).__name__}: {error}"
-    print(json.dumps({"package": ganbench.__file__, "found": found}))
+            seconds[name] = f"{type(error).__name__}: {error}"
+    print(json.dumps({"package": ganbench.__file__, "seconds": seconds}))
 
 
 if __name__ == "__main__":

@@ -51,13 +51,13 @@ def main(out: Path, planted: int, unchanged: int) -> None:
         kinds = [kind for n in range(turns) for kind in _kinds(n, planted, unchanged)]
         for kind in kinds:
             source.write_text(plain + PLANT if kind == "planted" else plain)
-            found = compare(base, head, [BENCHMARK], PAIRS)[0]
-            times = {"base_ms": found.base_ms, "head_ms": found.head_ms}
+            comparison = compare(base, head, [BENCHMARK], PAIRS)[0]
+            times = {"base_ms": comparison.base_ms, "head_ms": comparison.head_ms}
             comparisons.append(
-                {"kind": kind, **found.ratio._asdict(), "slower": found.slower} | times
+                {"kind": kind, **comparison.ratio._asdict(), "slower": comparison.slower} | times
             )
             _write(out, comparisons)
-            print(kind, found.ratio, "SLOWER" if found.slower else "ok", flush=True)
+            print(kind, comparison.ratio, "SLOWER" if comparison.slower else "ok", flush=True)
 
 
 def _kinds(number: int, planted: int, unchanged: int) -> list[str]:

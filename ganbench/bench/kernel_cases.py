@@ -105,8 +105,8 @@ def _adversarial_loss(randn: Call, s: int, n: int, impl: Any) -> Case:
 
     def eager(real: Tensor, fake: Tensor) -> Tensor:
         def entropy(logits: Tensor, target: Tensor) -> Tensor:
-            found = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-            return found.mean(-1)
+            losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+            return losses.mean(-1)
 
         ones, zeros = torch.ones_like(real), torch.zeros_like(fake)
         d = 0.5 * (entropy(real, ones) + entropy(fake, zeros))

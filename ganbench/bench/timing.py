@@ -1,4 +1,4 @@
-"""How calls are timed: side by side in random order, so that the machine's mood hits all alike."""
+"""Times calls side by side in random order, so that machine noise affects all of them alike."""
 
 import random
 import statistics

@@ -103,8 +103,8 @@ def _compiles_cleanly(kernel: str, variant: str, arch: str, settings: dict[str, 
 
     for build in aot.builds():
         if (build.kernel.__name__, build.variant) == (kernel, variant):
-            found = aot.compile_build(build, arch, settings)
-            if found.spills or found.shared > aot.SHARED_LIMITS[arch]:
+            budget = aot.compile_build(build, arch, settings)
+            if budget.spills or budget.shared > aot.SHARED_LIMITS[arch]:
                 return False
     return True
 

@@ -58,8 +58,8 @@ def contest(name: str, precision: str) -> Contest:
 
 def experiment(name: str, **training: Any) -> Experiment:
     """Returns an experiment of the source tree; keywords replace its training settings."""
-    found = load_experiment(CONFIGS / f"{name}.yaml")
-    return found.model_copy(update={"training": found.training.model_copy(update=training)})
+    loaded = load_experiment(CONFIGS / f"{name}.yaml")
+    return loaded.model_copy(update={"training": loaded.training.model_copy(update=training)})
 
 
 def images(settings: Experiment, count: int = IMAGES) -> Images:

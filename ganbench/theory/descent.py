@@ -50,10 +50,10 @@ class Trajectory:
 
 def study(settings: Descent, seeds: Sequence[int], device: str) -> Findings:  # noqa: ARG001
     """Descends in p_g from several starts, then in the mean of a normal; nothing is random."""
-    found = Findings(arrays={"grid": GRID})
-    _in_densities(found, settings)
-    _in_a_parameter(found, settings)
-    return found
+    findings = Findings(arrays={"grid": GRID})
+    _in_densities(findings, settings)
+    _in_a_parameter(findings, settings)
+    return findings
 
 
 def best_value_on_grid(data: Float[np.ndarray, "n"], made: Float[np.ndarray, "n"]) -> float:
@@ -91,33 +91,33 @@ def descend(
     return Trajectory(np.array(values), np.array(densities))
 
 
-def _in_densities(found: Findings, settings: Descent) -> None:
+def _in_densities(findings: Findings, settings: Descent) -> None:
     rise, remaining, rate_excess = -np.inf, 0.0, -np.inf
     for index, (name, (data, made)) in enumerate(STARTS.items()):
         target, start = _cells(data), _cells(made)
         path = descend(target, start, settings.step, settings.steps)
         gap = path.best_values + LOG_4
-        found.measure("descent_final", path.best_values[-1], case=name)
+        findings.measure("descent_final", path.best_values[-1], case=name)
         rise = max(rise, float(np.diff(path.best_values).max()))
         remaining = max(remaining, gap[-1])
         allowed = _kl(target, start) / (settings.step * np.arange(1, settings.steps + 1))
         rate_excess = max(rate_excess, float((gap[1:] - allowed).max()))
-        found.arrays[f"descent_{index}_best_value"] = path.best_values
-        found.arrays[f"descent_{index}_target"] = target
-        found.arrays[f"descent_{index}_densities"] = path.densities[[*SNAPSHOTS, settings.steps]]
-    found.claim_at_most(
+        findings.arrays[f"descent_{index}_best_value"] = path.best_values
+        findings.arrays[f"descent_{index}_target"] = target
+        findings.arrays[f"descent_{index}_densities"] = path.densities[[*SNAPSHOTS, settings.steps]]
+    findings.claim_at_most(
         "descent_monotone",
         f"Proposition 2: largest rise of C in a step of descent in p_g, {len(STARTS)} starts",
         rise,
         ROUNDING,
     )
-    found.claim_at_most(
+    findings.claim_at_most(
         "descent_converges",
         f"Proposition 2: C + log 4 after {settings.steps} steps, worst start",
         remaining,
         CONVERGED,
     )
-    found.claim_at_most(
+    findings.claim_at_most(
         "descent_rate",
         "Proposition 2: C + log 4 less its bound KL(p_data || first p_g) / (step x t), largest",
         rate_excess,
@@ -143,25 +143,25 @@ def parametric_slope(mean: float) -> float:
     return float(MASS @ (high - low)) / (2 * NUDGE)
 
 
-def _in_a_parameter(found: Findings, settings: Descent) -> None:
+def _in_a_parameter(findings: Findings, settings: Descent) -> None:
     paths = []
     for start in PARAMETRIC_STARTS:
         path = [start]
         for _ in range(settings.parametric_steps):
             path.append(path[-1] - settings.parametric_step * parametric_slope(path[-1]))
         paths.append(path)
-        found.measure("parametric_final_mean", path[-1], "1", start=start)
-        found.measure("parametric_final", parametric_best_value(path[-1]), "nats", start=start)
+        findings.measure("parametric_final_mean", path[-1], "1", start=start)
+        findings.measure("parametric_final", parametric_best_value(path[-1]), "nats", start=start)
     family = np.array([parametric_best_value(mean) for mean in MEANS])
     ends = np.array([parametric_best_value(path[-1]) for path in paths])
-    found.arrays |= {"means": MEANS, "mean_best_value": family, "mean_paths": np.array(paths)}
-    found.claim_at_most(
+    findings.arrays |= {"means": MEANS, "mean_best_value": family, "mean_paths": np.array(paths)}
+    findings.claim_at_most(
         "parametric_can_succeed",
         "Parametric G, good start: C less the best of its family",
         ends.min() - family.min(),
         CONVERGED,
     )
-    found.claim_at_least(
+    findings.claim_at_least(
         "parametric_can_stick",
         f"Parametric G: {int((ends - family.min() > STUCK).sum())} of {len(ends)} starts stick; "
         "C of the worst less the best of its family",

@@ -26,7 +26,7 @@ LOG_4 = float(np.log(4))
 
 @dataclass(frozen=True)
 class Pair:
-    """Two densities and their Jensen-Shannon divergence, found without the quadrature of V."""
+    """Two densities and their Jensen-Shannon divergence, computed without the quadrature of V."""
 
     name: str
     data: Density | Plane

@@ -92,34 +92,34 @@ def _play(duel: Duel, settings: Figure1, steps: range, frames: Snapshots) -> Non
 
 
 def _findings(frames: Snapshots, moments: Snapshots, seeds: Sequence[int]) -> Findings:
-    found = Findings(arrays={"x": CENTRES, "z": ARROWS, "data_mass": DATA_MASS})
+    findings = Findings(arrays={"x": CENTRES, "z": ARROWS, "data_mass": DATA_MASS})
     for name in ("mass", "learned", "arrows"):
-        found.arrays[f"moment_{name}"] = moments.stack(name)
-        found.arrays[f"frame_{name}"] = frames.stack(name)[:, 0].astype(np.float32)
+        findings.arrays[f"moment_{name}"] = moments.stack(name)
+        findings.arrays[f"frame_{name}"] = frames.stack(name)[:, 0].astype(np.float32)
     gaps, doubts = [], []
     for column, seed in enumerate(seeds):
         for row, moment in enumerate(MOMENTS):
             mass, D = (moments.stack(name)[row, column] for name in ("mass", "learned"))
             gap = best_value_on_grid(DATA_MASS, mass) + LOG_4
             doubt = float(DATA_MASS @ np.abs(D - 0.5))
-            found.measure("figure1_gap", gap, seed=seed, moment=moment)
-            found.measure("figure1_indecision", doubt, "1", seed=seed, moment=moment)
+            findings.measure("figure1_gap", gap, seed=seed, moment=moment)
+            findings.measure("figure1_indecision", doubt, "1", seed=seed, moment=moment)
         gaps.append(gap)
         doubts.append(doubt)
-    found.claim_at_most(
+    findings.claim_at_most(
         "figure1_generator_arrives",
         f"Figure 1: C(G) + log 4 at the end of a real game, worst of {len(seeds)} seeds",
         max(gaps),
         BOUNDS["best_value"],
     )
-    found.claim_at_most(
+    findings.claim_at_most(
         "figure1_discriminator_undecided",
         "Figure 1: mean of |D - 1/2| under p_data at the end, worst seed",
         max(doubts),
         BOUNDS["undecided"],
         unit="1",
     )
-    return found
+    return findings
 
 
 def _rows(values: Float[np.ndarray, "n"], duel: Duel) -> Float[torch.Tensor, "runs n 1"]:

@@ -38,6 +38,6 @@ class Findings:
         self.measure(name, value, unit, statement=statement, relation=relation, bound=bound)
 
     def join(self, other: "Findings") -> None:
-        """Takes over what another part of the same experiment found."""
+        """Takes over what another part of the same experiment measured."""
         self.metrics += other.metrics
         self.arrays |= other.arrays

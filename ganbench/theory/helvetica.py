@@ -59,7 +59,7 @@ def study(settings: Helvetica, seeds: Sequence[int], device: str) -> Findings:
     runs = [Contestant(settings.objective, seed, settings.learning_rate) for seed in seeds]
     players = duel(settings.game, runs, device)
     watch = Watch(settings, seeds)
-    found = Findings()
+    findings = Findings()
     time = 0
     lengths = (settings.warm_steps, settings.frozen_steps, settings.recovery_steps)
     for phase, steps in zip(PHASES, lengths, strict=True):
@@ -71,15 +71,15 @@ def study(settings: Helvetica, seeds: Sequence[int], device: str) -> Findings:
             players.generator_step()
         time += steps
         watch.look(players, time)
-        _keep(found, phase, players, settings, seeds, watch)
-    found.arrays |= {
+        _keep(findings, phase, players, settings, seeds, watch)
+    findings.arrays |= {
         "times": np.array(watch.times),
         "history": np.stack(watch.rows),
         "real": watch.real.astype(np.float32),
         "phase_ends": np.cumsum(lengths),
     }
-    _claim(found, len(seeds))
-    return found
+    _claim(findings, len(seeds))
+    return findings
 
 
 def mean_distance(points: Float[np.ndarray, "n 2"]) -> float:
@@ -94,7 +94,7 @@ def _logits(players: Duel, points: Float[np.ndarray, "runs n 2"]) -> Float[np.nd
 
 
 def _keep(
-    found: Findings,
+    findings: Findings,
     phase: str,
     players: Duel,
     settings: Helvetica,
@@ -104,24 +104,26 @@ def _keep(
     """Keeps numbers, weights and samples at the end of a phase."""
     for seed, row in zip(seeds, watch.rows[-1], strict=True):
         for name, value in zip(QUANTITIES, row, strict=True):
-            found.measure(name, value, UNITS[name], seed=seed, phase=phase)
+            findings.measure(name, value, UNITS[name], seed=seed, phase=phase)
     key = phase.replace(" ", "_")
     made = samples(players, settings.game, seeds, settings.samples)
     for seed, points in zip(seeds, made, strict=True):
         share = collapse_share(*map(torch.from_numpy, (points, watch.real)))
-        found.measure("collapse_share", share, "1", seed=seed, phase=phase)
-    found.arrays |= {
+        findings.measure("collapse_share", share, "1", seed=seed, phase=phase)
+    findings.arrays |= {
         f"{key}_generator": players.g.cpu().numpy().copy(),
         f"{key}_discriminator": players.d.cpu().numpy().copy(),
         f"{key}_samples": made.astype(np.float32),
     }
 
 
-def _claim(found: Findings, seeds: int) -> None:
+def _claim(findings: Findings, seeds: int) -> None:
     def ends(name: str, phase: str) -> list[float]:
-        return [m.value for m in found.metrics if m.name == name and m.labels.get("phase") == phase]
+        return [
+            m.value for m in findings.metrics if m.name == name and m.labels.get("phase") == phase
+        ]
 
-    found.claim_at_most(
+    findings.claim_at_most(
         "helvetica_collapse",
         f"Helvetica: samples' mean distance over the data's after G alone is trained, median of "
         f"{seeds} seeds",
@@ -129,7 +131,7 @@ def _claim(found: Findings, seeds: int) -> None:
         COLLAPSED,
         unit="1",
     )
-    found.claim_at_most(
+    findings.claim_at_most(
         "helvetica_modes",
         f"Helvetica: modes of 8 covered then, most of {seeds} seeds",
         max(ends("modes", "D frozen")),
@@ -137,14 +139,14 @@ def _claim(found: Findings, seeds: int) -> None:
         unit="modes",
     )
     for phase in ("in step", "in step again"):
-        found.claim_at_least(
+        findings.claim_at_least(
             f"helvetica_{phase.replace(' ', '_')}",
             f"Helvetica: samples' mean distance over the data's, {phase}, least of {seeds} seeds",
             min(ends("diversity", phase)),
             KEPT,
             unit="1",
         )
-    found.claim_at_least(
+    findings.claim_at_least(
         "helvetica_alarm",
         f"Helvetica: share of alike pairs of samples, G alone trained, least of {seeds} seeds "
         "(the training loop's alarm)",
@@ -152,7 +154,7 @@ def _claim(found: Findings, seeds: int) -> None:
         ALARM,
         unit="1",
     )
-    found.claim_at_most(
+    findings.claim_at_most(
         "helvetica_no_alarm",
         f"Helvetica: share of alike pairs of samples, in step again, most of {seeds} seeds",
         max(ends("collapse_share", "in step again")),

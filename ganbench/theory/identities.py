@@ -57,15 +57,15 @@ class Case:
 
 def study(settings: Identities, seeds: Sequence[int], device: str) -> Findings:  # noqa: ARG001
     """Checks every identity; the seeds draw the Monte Carlo samples."""
-    found = Findings()
+    findings = Findings()
     cases = [_case(pair) for pair in pairs()]
-    _value_function(found, cases, settings.samples, seeds)
-    _pointwise(found)
+    _value_function(findings, cases, settings.samples, seeds)
+    _pointwise(findings)
     for dimension in (1, 2):
-        _theorem(found, [c for c in cases if c.pair.dimension == dimension], dimension)
-    _minimum(found, cases)
-    _data_space(found)
-    return found
+        _theorem(findings, [c for c in cases if c.pair.dimension == dimension], dimension)
+    _minimum(findings, cases)
+    _data_space(findings)
+    return findings
 
 
 DISCRIMINATORS: dict[str, Discriminator] = {
@@ -86,7 +86,9 @@ def _case(pair: Pair) -> Case:
     return Case(pair, rule.weights, points, finer.weights, finer_points)
 
 
-def _value_function(found: Findings, cases: list[Case], samples: int, seeds: Sequence[int]) -> None:
+def _value_function(
+    findings: Findings, cases: list[Case], samples: int, seeds: Sequence[int]
+) -> None:
     errors: dict[int, list[float]] = {1: [], 2: []}
     gaps, scores = [], []
     for index, case in enumerate(cases):
@@ -101,20 +103,20 @@ def _value_function(found: Findings, cases: list[Case], samples: int, seeds: Seq
                 allowed = np.hypot(sampled.error, exact.error) + ROUNDING
                 scores.append(abs(sampled.value - exact.value) / allowed)
     for dimension, values in errors.items():
-        found.claim_at_most(
+        findings.claim_at_most(
             f"value_quadrature_error_{dimension}d",
             f"V(D, G), {dimension}-D: the quadrature's own error, two orders compared",
             max(values),
             THEOREM_BOUND[dimension],
         )
-    found.claim_at_most(
+    findings.claim_at_most(
         "value_monte_carlo",
         f"V(D, G): Monte Carlo against quadrature, worst of {len(scores)} comparisons",
         max(scores),
         float(stats.norm.isf((1 - CONFIDENCE) / (2 * len(scores)))),
         unit="standard errors",
     )
-    found.claim_at_least(
+    findings.claim_at_least(
         "optimal_discriminator_is_best",
         "Proposition 1: C(G) - V(D, G), the smallest over all D tried (D* itself gives 0)",
         min(gaps),
@@ -128,7 +130,7 @@ def _draw(pair: Pair, samples: int, seed: int, index: int) -> tuple[Points, Poin
     return at(pair.data, pair.made, real), at(pair.data, pair.made, fake)
 
 
-def _pointwise(found: Findings) -> None:
+def _pointwise(findings: Findings) -> None:
     """a log y + b log(1 - y) peaks at a / (a + b), on a grid of a, b and y."""
     a, b = (
         grid.ravel() for grid in np.meshgrid(np.linspace(0.05, 2, 40), np.linspace(0.05, 2, 40))
@@ -137,7 +139,7 @@ def _pointwise(found: Findings) -> None:
     spacing = y[1] - y[0]
     values = a[:, None] * np.log(y) + b[:, None] * np.log1p(-y)
     miss = np.abs(y[values.argmax(axis=1)] - a / (a + b)).max()
-    found.claim_at_most(
+    findings.claim_at_most(
         "pointwise_argmax",
         "Proposition 1: a log y + b log(1 - y) peaks at a / (a + b), off by (grid spacing 0.0005)",
         miss,
@@ -145,7 +147,7 @@ def _pointwise(found: Findings) -> None:
         unit="1",
     )
     second = (values[:, 2:] - 2 * values[:, 1:-1] + values[:, :-2]) / spacing**2
-    found.claim_at_most(
+    findings.claim_at_most(
         "pointwise_second_derivative",
         "Proposition 1: its largest second difference over a + b (negative: one peak)",
         (second / (a + b)[:, None]).max(),
@@ -154,14 +156,14 @@ def _pointwise(found: Findings) -> None:
     )
 
 
-def _theorem(found: Findings, cases: list[Case], dimension: int) -> None:
+def _theorem(findings: Findings, cases: list[Case], dimension: int) -> None:
     left = [case.integrate(best_value_at) for case in cases]
     right = [-LOG_4 + 2 * case.pair.divergence() for case in cases]
     for case, estimate, other in zip(cases, left, right, strict=True):
         labels = {"pair": case.pair.name, "dimension": dimension, "means": case.pair.means}
-        found.measure("best_value", estimate.value, **labels, quadrature_error=estimate.error)
-        found.measure("divergence_side", other, **labels)
-    found.claim_at_most(
+        findings.measure("best_value", estimate.value, **labels, quadrature_error=estimate.error)
+        findings.measure("divergence_side", other, **labels)
+    findings.claim_at_most(
         f"theorem_1_{dimension}d",
         f"Theorem 1: C(G) against -log 4 + 2 JSD by other means, {dimension}-D, "
         f"worst of {len(cases)} pairs",
@@ -173,7 +175,7 @@ def _theorem(found: Findings, cases: list[Case], dimension: int) -> None:
         for c, a, b in zip(cases, left, right, strict=True)
         if "two KL terms" in c.pair.means
     ]
-    found.claim_at_most(
+    findings.claim_at_most(
         f"theorem_1_kl_terms_{dimension}d",
         f"Theorem 1: C(G) against -log 4 plus the proof's two KL terms, {dimension}-D, "
         f"worst of {len(by_terms)} pairs",
@@ -181,7 +183,7 @@ def _theorem(found: Findings, cases: list[Case], dimension: int) -> None:
         THEOREM_BOUND[dimension],
     )
     disjoint = [e.value for c, e in zip(cases, left, strict=True) if "disjoint" in c.pair.name]
-    found.claim_at_most(
+    findings.claim_at_most(
         f"disjoint_{dimension}d",
         f"Disjoint supports, {dimension}-D: |C(G)| is exactly 0",
         max(map(abs, disjoint)),
@@ -189,16 +191,16 @@ def _theorem(found: Findings, cases: list[Case], dimension: int) -> None:
     )
 
 
-def _minimum(found: Findings, cases: list[Case]) -> None:
+def _minimum(findings: Findings, cases: list[Case]) -> None:
     """C(G) = -log 4 at p_g = p_data, and C(G) + log 4 >= TV^2 > 0 elsewhere (Pinsker)."""
     above = [best_value_at(c.finer_points, c.finer_weights) + LOG_4 for c in cases]
-    found.claim_at_most(
+    findings.claim_at_most(
         "minimum",
         "Theorem 1: |C(G) + log 4| at p_g = p_data (log 4 = 1.386294)",
         max(abs(value) for value, c in zip(above, cases, strict=True) if c.at_data),
         THEOREM_BOUND[1],
     )
-    found.claim_at_least(
+    findings.claim_at_least(
         "minimum_only_there",
         "Theorem 1: C(G) + log 4 - TV(p_data, p_g)^2, smallest over p_g other than p_data",
         min(
@@ -209,14 +211,14 @@ def _minimum(found: Findings, cases: list[Case]) -> None:
         0.0,
     )
     curve = [best_value(Normal(), Normal(a), line_rule(Normal(), Normal(a))) for a in SHIFTS]
-    found.arrays["shift"] = SHIFTS
-    found.arrays["shift_best_value"] = np.array(curve)
-    found.arrays["shift_divergence_side"] = np.array(
+    findings.arrays["shift"] = SHIFTS
+    findings.arrays["shift_best_value"] = np.array(curve)
+    findings.arrays["shift_divergence_side"] = np.array(
         [-LOG_4 + 2 * jensen_shannon_normal(abs(a)) for a in SHIFTS]
     )
 
 
-def _data_space(found: Findings) -> None:
+def _data_space(findings: Findings) -> None:
     def on_line(x: np.ndarray) -> np.ndarray:
         return special.log_expit(-2 * np.tanh(x - 0.5))
 
@@ -224,7 +226,7 @@ def _data_space(found: Findings) -> None:
         return special.log_expit(-2 * np.tanh(x.sum(axis=-1) - 0.5))
 
     for name, gap in (("1-D", lotus.line_gap(on_line)), ("2-D", lotus.plane_gap(in_plane))):
-        found.claim_at_most(
+        findings.claim_at_most(
             f"data_space_{name}",
             f"E_z log(1 - D(G(z))) = E_(x ~ p_g) log(1 - D(x)), {name}, differ by",
             gap.value,

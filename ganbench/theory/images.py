@@ -43,8 +43,8 @@ class Pictures:
         """Returns the validation images' Parzen log-likelihood in nats, None if not finite."""
         if not bool(made.isfinite().all()):
             return None
-        found = parzen.choose_bandwidth(self.validation, made, PROTOCOL.sigmas)
-        return max(found.log_likelihoods)
+        choice = parzen.choose_bandwidth(self.validation, made, PROTOCOL.sigmas)
+        return max(choice.log_likelihoods)
 
 
 def study_objectives(settings: ImageObjectives, seeds: Sequence[int], device: str) -> Findings:
@@ -55,8 +55,8 @@ def study_objectives(settings: ImageObjectives, seeds: Sequence[int], device: st
         DataNotAvailableError: the data set is missing.
     """
     refuse_shared_seeds(seeds, settings.tuning_seeds)
-    found, pictures = Findings(), Pictures(settings.game)
-    rates = _tune(found, settings, pictures, device)
+    findings, pictures = Findings(), Pictures(settings.game)
+    rates = _tune(findings, settings, pictures, device)
     for update, k in dict.fromkeys((s.update, s.k) for s in settings.settings):
         together = [s for s in settings.settings if (s.update, s.k) == (update, k)]
         runs = [Contestant(s.objective, n, rates[s.objective]) for s in together for n in seeds]
@@ -66,16 +66,16 @@ def study_objectives(settings: ImageObjectives, seeds: Sequence[int], device: st
             for column, seed in enumerate(seeds):
                 points = made[row * len(seeds) + column]
                 score = pictures.log_likelihood(points)
-                found.measure("diverged", score is None, "runs", seed=seed, **labels)
+                findings.measure("diverged", score is None, "runs", seed=seed, **labels)
                 if score is not None:
-                    found.measure("log_likelihood", score, "nats", seed=seed, **labels)
+                    findings.measure("log_likelihood", score, "nats", seed=seed, **labels)
             first = made[row * len(seeds), :SHOWN].reshape(SHOWN, *pictures.train.shape)
-            found.arrays[f"samples_{settings.settings.index(setting)}"] = first.cpu().numpy()
-    return found
+            findings.arrays[f"samples_{settings.settings.index(setting)}"] = first.cpu().numpy()
+    return findings
 
 
 def _tune(
-    found: Findings, settings: ImageObjectives, pictures: Pictures, device: str
+    findings: Findings, settings: ImageObjectives, pictures: Pictures, device: str
 ) -> dict[Objective, float]:
     """Returns each objective's rate of highest mean likelihood, by the paper's updates."""
     objectives: list[Objective] = list(dict.fromkeys(s.objective for s in settings.settings))
@@ -95,7 +95,7 @@ def _tune(
     for (objective, rate), mean in means.items():
         if np.isfinite(mean):
             labels = {"objective": objective, "learning_rate": rate}
-            found.measure("tuning_log_likelihood", mean, "nats", **labels)
+            findings.measure("tuning_log_likelihood", mean, "nats", **labels)
     return {
         objective: max(settings.learning_rates, key=lambda rate: means[objective, rate])
         for objective in objectives
@@ -154,11 +154,11 @@ def study_saturation(settings: ImageSaturation, seeds: Sequence[int], device: st
     Raises:
         DataNotAvailableError: the data set is missing.
     """
-    found, game = Findings(), settings.game
+    findings, game = Findings(), settings.game
     runs = contestants(seeds, settings.learning_rate)
     players = _duel(game, runs, Pictures(game), device)
     probe = [_noise(game, settings.points, generator(seed, "monitoring")) for seed in seeds]
     train_discriminator_alone(
-        found, players, torch.stack(probe), settings.steps, seeds, game.dataset
+        findings, players, torch.stack(probe), settings.steps, seeds, game.dataset
     )
-    return found
+    return findings

@@ -45,10 +45,10 @@ def study(settings: Objectives, seeds: Sequence[int], device: str) -> Findings:
         ConfigError: a reported seed also chose a learning rate.
     """
     refuse_shared_seeds(seeds, settings.tuning_seeds)
-    found = Findings()
-    rates = _tune(found, settings, device)
-    _compare(found, settings, rates, seeds, device)
-    return found
+    findings = Findings()
+    rates = _tune(findings, settings, device)
+    _compare(findings, settings, rates, seeds, device)
+    return findings
 
 
 def refuse_shared_seeds(seeds: Sequence[int], tuning_seeds: Sequence[int]) -> None:
@@ -118,7 +118,7 @@ def train(players: Duel, setting: Setting, steps: int, watch: "CriticWatch | Non
             watch.look()
 
 
-def _tune(found: Findings, settings: Objectives, device: str) -> dict[Objective, float]:
+def _tune(findings: Findings, settings: Objectives, device: str) -> dict[Objective, float]:
     """Returns each objective's rate of least mean Wasserstein distance, by the paper's updates."""
     objectives: list[Objective] = list(dict.fromkeys(s.objective for s in settings.settings))
     runs = [
@@ -139,7 +139,9 @@ def _tune(found: Findings, settings: Objectives, device: str) -> dict[Objective,
     means = {key: float(np.mean(values)) for key, values in distances.items()}
     for (objective, rate), mean in means.items():
         if np.isfinite(mean):
-            found.measure("tuning_wasserstein", mean, "1", objective=objective, learning_rate=rate)
+            findings.measure(
+                "tuning_wasserstein", mean, "1", objective=objective, learning_rate=rate
+            )
     return {
         objective: min(settings.learning_rates, key=lambda rate: means[objective, rate])
         for objective in objectives
@@ -147,7 +149,7 @@ def _tune(found: Findings, settings: Objectives, device: str) -> dict[Objective,
 
 
 def _compare(
-    found: Findings,
+    findings: Findings,
     settings: Objectives,
     rates: dict[Objective, float],
     seeds: Sequence[int],
@@ -155,7 +157,7 @@ def _compare(
 ) -> None:
     goal = target(settings.game.target, settings.game.deviation)
     real = reference(goal, settings.samples)
-    found.arrays |= {"centres": goal.centres, "real": real.astype(np.float32)}
+    findings.arrays |= {"centres": goal.centres, "real": real.astype(np.float32)}
     watches = []
     for update, k in dict.fromkeys((s.update, s.k) for s in settings.settings):
         together = [s for s in settings.settings if (s.update, s.k) == (update, k)]
@@ -167,18 +169,18 @@ def _compare(
         made = samples(players, settings.game, [run.seed for run in runs], settings.samples)
         for row, setting in enumerate(together):
             own = made[row * len(seeds) : (row + 1) * len(seeds)]
-            _report(found, setting, rates[setting.objective], seeds, own, goal, real)
+            _report(findings, setting, rates[setting.objective], seeds, own, goal, real)
             index = settings.settings.index(setting)
-            found.arrays[f"samples_{index}"] = own[0].astype(np.float32)
+            findings.arrays[f"samples_{index}"] = own[0].astype(np.float32)
             if setting.objective == "wasserstein":
-                found.arrays[f"critic_{index}"] = np.array(watch.rows)
+                findings.arrays[f"critic_{index}"] = np.array(watch.rows)
                 watches.append(np.array(watch.rows))
     if watches:
-        _critic_claim(found, np.concatenate(watches))
+        _critic_claim(findings, np.concatenate(watches))
 
 
 def _report(
-    found: Findings,
+    findings: Findings,
     setting: Setting,
     rate: float,
     seeds: Sequence[int],
@@ -189,10 +191,10 @@ def _report(
     labels = setting_labels(setting, rate)
     for seed, points in zip(seeds, made, strict=True):
         finite = bool(np.isfinite(points).all())
-        found.measure("diverged", not finite, "runs", seed=seed, **labels)
+        findings.measure("diverged", not finite, "runs", seed=seed, **labels)
         if finite:
             for name, value in asdict(score(goal, points, real)).items():
-                found.measure(name, value, UNITS[name], seed=seed, **labels)
+                findings.measure(name, value, UNITS[name], seed=seed, **labels)
 
 
 def setting_labels(setting: Setting, rate: float) -> dict[str, str | int | float]:
@@ -229,7 +231,7 @@ class CriticWatch:
         self.rows: list[Float[np.ndarray, "runs 4"]] = []
 
     def look(self) -> None:
-        """Adds estimate, steepest slope found, bound on K and exact distance of every critic."""
+        """Adds estimate, steepest slope seen, bound on K and exact distance of every critic."""
         if not self._runs:
             return
         fake = samples(self._players, self._game, self._seeds, len(self._real))
@@ -264,9 +266,9 @@ class CriticWatch:
         return gradient.norm(dim=2).amax(dim=1)
 
 
-def _critic_claim(found: Findings, rows: Float[np.ndarray, "looks runs 4"]) -> None:
+def _critic_claim(findings: Findings, rows: Float[np.ndarray, "looks runs 4"]) -> None:
     estimate, slope, bound, exact = np.moveaxis(rows, -1, 0)
-    found.claim_at_most(
+    findings.claim_at_most(
         "critic_below_distance",
         f"Wasserstein critics: estimate over a bound on their slope and over the exact distance, "
         f"largest of {estimate.size}",
@@ -278,4 +280,4 @@ def _critic_claim(found: Findings, rows: Float[np.ndarray, "looks runs 4"]) -> N
     alive = slope[-1] > 0
     shares = estimate[-1, alive] / slope[-1, alive] / exact[-1, alive]
     if alive.any():
-        found.measure("critic_share_of_distance", float(shares.mean()), "1")
+        findings.measure("critic_share_of_distance", float(shares.mean()), "1")

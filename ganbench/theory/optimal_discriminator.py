@@ -59,12 +59,12 @@ class Points:
 
 def study(settings: OptimalDiscriminator, seeds: Sequence[int], device: str) -> Findings:
     """Trains discriminators on exact expectations, with handicaps, and on finite samples."""
-    found = Findings(arrays={"x": GRID})
+    findings = Findings(arrays={"x": GRID})
     net = Perceptron((1, settings.width, settings.width, 1), "tanh")
-    _converged(found, net, settings, seeds, device)
-    _handicapped(found, net, settings, seeds, device)
-    _finite_samples(found, net, settings, seeds, device)
-    return found
+    _converged(findings, net, settings, seeds, device)
+    _handicapped(findings, net, settings, seeds, device)
+    _finite_samples(findings, net, settings, seeds, device)
+    return findings
 
 
 def exact_points(data: Density, made: Density, device: str) -> Points:
@@ -146,7 +146,7 @@ def curve(net: Perceptron, parameters: Float[Tensor, "1 size"]) -> Float[np.ndar
 
 
 def _converged(
-    found: Findings,
+    findings: Findings,
     net: Perceptron,
     settings: OptimalDiscriminator,
     seeds: Sequence[int],
@@ -158,16 +158,18 @@ def _converged(
         for seed in seeds:
             parameters = fit(net, points, settings.iterations, seed)
             error = largest_error(net, parameters, data, made)
-            found.measure("discriminator_error", error, "1", variant="exact", pair=name, seed=seed)
+            findings.measure(
+                "discriminator_error", error, "1", variant="exact", pair=name, seed=seed
+            )
             worst = max(worst, error)
         key = name.replace(" ", "_")
-        found.arrays[f"{key}_learned"] = curve(net, parameters)
-        found.arrays[f"{key}_optimal"] = special.expit(
+        findings.arrays[f"{key}_learned"] = curve(net, parameters)
+        findings.arrays[f"{key}_optimal"] = special.expit(
             optimal_logit(data.log_pdf(GRID), made.log_pdf(GRID))
         )
-        found.arrays[f"{key}_data"] = np.exp(data.log_pdf(GRID))
-        found.arrays[f"{key}_generator"] = np.exp(made.log_pdf(GRID))
-    found.claim_at_most(
+        findings.arrays[f"{key}_data"] = np.exp(data.log_pdf(GRID))
+        findings.arrays[f"{key}_generator"] = np.exp(made.log_pdf(GRID))
+    findings.claim_at_most(
         "discriminator_converges",
         "Proposition 1: largest |D - D*| after training on exact expectations, worst of "
         f"{len(PROBLEMS)} pairs x {len(seeds)} seeds",
@@ -178,7 +180,7 @@ def _converged(
 
 
 def _handicapped(
-    found: Findings,
+    findings: Findings,
     net: Perceptron,
     settings: OptimalDiscriminator,
     seeds: Sequence[int],
@@ -198,11 +200,11 @@ def _handicapped(
         for variant, (shape, parameters) in fits.items():
             error = largest_error(shape, parameters, data, made)
             labels = {"variant": variant, "pair": HANDICAPPED, "seed": seed}
-            found.measure("discriminator_error", error, "1", **labels)
-            found.arrays[f"handicap_{variant}"] = curve(shape, parameters)
+            findings.measure("discriminator_error", error, "1", **labels)
+            findings.arrays[f"handicap_{variant}"] = curve(shape, parameters)
             errors[variant].append(error)
     for variant, reason in HANDICAPS.items():
-        found.claim_at_least(
+        findings.claim_at_least(
             f"handicap_{variant}",
             f"Proposition 1 fails with {reason}: largest |D - D*|, smallest of {len(seeds)} seeds",
             min(errors[variant]),
@@ -212,7 +214,7 @@ def _handicapped(
 
 
 def _finite_samples(
-    found: Findings,
+    findings: Findings,
     net: Perceptron,
     settings: OptimalDiscriminator,
     seeds: Sequence[int],
@@ -226,10 +228,10 @@ def _finite_samples(
             parameters = fit(net, points, settings.sample_iterations, seed)
             errors[row, column] = largest_error(net, parameters, data, made)
             labels = {"variant": "samples", "pair": HANDICAPPED, "seed": seed, "samples": count}
-            found.measure("discriminator_error", errors[row, column], "1", **labels)
-    found.arrays["sample_sizes"] = np.array(settings.sample_sizes)
-    found.arrays["sample_errors"] = errors
-    found.claim_at_most(
+            findings.measure("discriminator_error", errors[row, column], "1", **labels)
+    findings.arrays["sample_sizes"] = np.array(settings.sample_sizes)
+    findings.arrays["sample_errors"] = errors
+    findings.claim_at_most(
         "more_samples_help",
         "Proposition 1 needs its expectations: mean error with "
         f"{settings.sample_sizes[-1]} samples "

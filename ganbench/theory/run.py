@@ -54,10 +54,10 @@ def run(config_path: Path, out: Path, suite: str, device: str, seeds: Sequence[i
     started = time.time()
     torch.set_num_threads(1)
     experiment = load(TheoryExperiment, config_path)
-    found = STUDIES[experiment.study.kind](experiment.study, seeds, device)
+    findings = STUDIES[experiment.study.kind](experiment.study, seeds, device)
     arrays = out.with_suffix(".npz")
     with atomic_path(arrays) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **found.arrays)
+        np.savez_compressed(file, allow_pickle=False, **findings.arrays)
     settings = experiment.model_dump(mode="json") | {"seeds": list(seeds)}
     record = Record(
         stage="theory",
@@ -66,7 +66,7 @@ def run(config_path: Path, out: Path, suite: str, device: str, seeds: Sequence[i
         config=settings,
         config_digest=settings_digest({key: settings[key] for key in ("study", "seeds")}),
         files={arrays.name: file_sha256(arrays)},
-        metrics=found.metrics,
+        metrics=findings.metrics,
         provenance=provenance(
             "theory", started, device, torch.get_num_threads(), "reference", "float32 and float64"
         ),

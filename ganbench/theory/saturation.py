@@ -32,10 +32,10 @@ STRONGER = 10.0  # by this factor at least, once D is as sure as training makes 
 
 def study(settings: Saturation, seeds: Sequence[int], device: str) -> Findings:
     """Compares both gradients under the exact D* and under a D trained further and further."""
-    found = Findings()
-    _exact(found)
-    _trained(found, settings, seeds, device)
-    return found
+    findings = Findings()
+    _exact(findings)
+    _trained(findings, settings, seeds, device)
+    return findings
 
 
 def exact_gradients(shift: float) -> tuple[float, float]:
@@ -54,10 +54,10 @@ def exact_gradients(shift: float) -> tuple[float, float]:
     )
 
 
-def _exact(found: Findings) -> None:
+def _exact(findings: Findings) -> None:
     """The two gradients are those of 2 JSD and of KL(p_g || p_data) - 2 JSD."""
     pairs = np.array([exact_gradients(shift) for shift in SHIFTS])
-    found.arrays |= {
+    findings.arrays |= {
         "shift": SHIFTS,
         "exact_minimax": pairs[:, 0],
         "exact_non_saturating": pairs[:, 1],
@@ -66,26 +66,26 @@ def _exact(found: Findings) -> None:
         (jensen_shannon_normal(s + NUDGE) - jensen_shannon_normal(abs(s - NUDGE))) / NUDGE
         for s in SHIFTS
     ]
-    found.claim_at_most(
+    findings.claim_at_most(
         "minimax_descends_jsd",
         "Minimax loss: G's gradient less that of 2 JSD, largest over shifts 0 to 8",
         np.abs(pairs[:, 0] - slopes).max(),
         DIFFERENCE_ERROR,
     )
     # KL(N(s, 1) || N(0, 1)) = s^2 / 2 has the slope s
-    found.claim_at_most(
+    findings.claim_at_most(
         "non_saturating_descends",
         "Non-saturating loss: G's gradient less that of KL(p_g || p_data) - 2 JSD, largest",
         np.abs(pairs[:, 1] - (SHIFTS - slopes)).max(),
         DIFFERENCE_ERROR,
     )
-    found.claim_at_most(
+    findings.claim_at_most(
         "shared_fixed_point",
         "Both losses: G's gradient at p_g = p_data",
         np.abs(pairs[0]).max(),
         EXACT,
     )
-    found.claim_at_least(
+    findings.claim_at_least(
         "no_other_fixed_point",
         "Both losses: G's gradient over the shift, smallest over shifts up to 8 (0 would stop G)",
         (pairs[1:] / SHIFTS[1:, None]).min(),
@@ -93,10 +93,10 @@ def _exact(found: Findings) -> None:
     )
 
 
-def _trained(found: Findings, settings: Saturation, seeds: Sequence[int], device: str) -> None:
+def _trained(findings: Findings, settings: Saturation, seeds: Sequence[int], device: str) -> None:
     duel = _duel(settings, seeds, device)
     rows = [_noise(settings.points, generator(seed, "monitoring")) for seed in seeds]
-    train_discriminator_alone(found, duel, torch.stack(rows), settings.steps, seeds, "1-D")
+    train_discriminator_alone(findings, duel, torch.stack(rows), settings.steps, seeds, "1-D")
 
 
 def contestants(seeds: Sequence[int], learning_rate: float) -> list[Contestant]:
@@ -107,7 +107,7 @@ def contestants(seeds: Sequence[int], learning_rate: float) -> list[Contestant]:
 
 
 def train_discriminator_alone(
-    found: Findings,
+    findings: Findings,
     duel: Duel,
     probe: Float[Tensor, "seeds n z"],
     steps: int,
@@ -117,7 +117,7 @@ def train_discriminator_alone(
     """Compares G's gradients under both losses while D is trained further and further.
 
     Args:
-        found: takes the curves, the ratio and the claim.
+        findings: takes the curves, the ratio and the claim.
         duel: of the runs that `contestants` returns.
         probe: noise of its own for measuring, the same under both losses.
         steps: updates of D.
@@ -136,7 +136,7 @@ def train_discriminator_alone(
         duel.discriminator_step()
     minimax, non_saturating = np.split(np.array(norms), 2, axis=1)
     fooled = np.array(confidence)[:, : len(seeds)]
-    found.arrays |= {
+    findings.arrays |= {
         "trained_minimax": minimax,
         "trained_non_saturating": non_saturating,
         "trained_fooled": fooled,
@@ -144,9 +144,9 @@ def train_discriminator_alone(
     # a D sure beyond float32 leaves no gradient at all
     ratio = non_saturating[-1] / np.maximum(minimax[-1], SMALLEST)
     for column, seed in enumerate(seeds):
-        found.measure("saturation_ratio", ratio[column], "1", seed=seed, data=data)
-        found.measure("saturation_fooled", fooled[-1, column], "1", seed=seed, data=data)
-    found.claim_at_least(
+        findings.measure("saturation_ratio", ratio[column], "1", seed=seed, data=data)
+        findings.measure("saturation_fooled", fooled[-1, column], "1", seed=seed, data=data)
+    findings.claim_at_least(
         "saturation",
         f"Saturation, {data}: non-saturating over minimax gradient norm at D(G(z)) = "
         f"{fooled[-1].max():.1e}, smallest of {len(seeds)} seeds",

@@ -1,4 +1,8 @@
-"""The public maxout, its gradient, and the two halves that the training engine calls."""
+"""The public maxout layer: differentiable, or as a forward and a backward to call by hand.
+
+The networks in `ganbench.models` call `maxout`. The fused training engine does not: it fuses
+maxout with its own products (`ganbench.training.fused`).
+"""
 
 from typing import Any
 

@@ -116,6 +116,6 @@ def test_a_broken_run_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(compare.subprocess, "run", lambda *_, **__: done)
     with pytest.raises(GanbenchError, match=r"base: a run failed \(RuntimeError: broken tree\)"):
         compare.measure(tmp_path / "base", [])
-    done.returncode, done.stdout = 0, '{"package": "/elsewhere/ganbench", "found": {}}'
+    done.returncode, done.stdout = 0, '{"package": "/elsewhere/ganbench", "seconds": {}}'
     with pytest.raises(GanbenchError, match=r"base: imported /elsewhere/ganbench; unset"):
         compare.measure(tmp_path / "base", [])
