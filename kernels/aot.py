@@ -21,6 +21,7 @@ from triton.compiler import ASTSource
 
 from ganbench_kernels.affine_maxout import kernels as maxout
 from ganbench_kernels.affine_maxout.launch import INPUT_PRECISION
+from ganbench_kernels.dense_update.builds import builds as dense_builds
 from ganbench_kernels.dispatch import ARCHITECTURES, tuned_table
 from ganbench_kernels.gan_loss import kernels as loss
 from ganbench_kernels.inverted_dropout import kernels as dropout
@@ -42,7 +43,7 @@ DTYPES = ("float32", "bfloat16")
 POINTERS = {"float32": "*fp32", "tf32": "*fp32", "bfloat16": "*bf16"}
 FIXED_POINTERS = {"which_ptr": "*u8", "seed_ptr": "*i64", "offset_ptr": "*i64"}
 ALWAYS_FLOAT32 = ("sums_ptr", "losses_ptr")
-FLOATS = ("scale", "max_norm")
+FLOATS = ("scale", "grad_scale", "max_norm")
 # Sizes that a launch makes a multiple of 16 whatever its caller's are.
 ALWAYS_ALIGNED = {"parzen_kernel": ("D", "span")}
 
@@ -55,6 +56,7 @@ class Build(NamedTuple):
     case: str  # what tells it from the kernel's other builds
     constants: dict[str, Any]
     aligned: bool  # every size is a multiple of 16, as the paper's are
+    types: dict[str, str] | None = None  # of pointers whose type the variant does not say
 
     @property
     def name(self) -> str:
@@ -88,6 +90,9 @@ def builds() -> Iterator[Build]:
         for kernel in (sgd.sgd_kernel, sgd.sgd_max_norm_kernel):
             yield Build(kernel, dtype, "", rates, False)
     yield Build(loss.adversarial_loss_sum_kernel, "float32", "", {}, False)
+    for kernel, variant, precision, constants, types in dense_builds():
+        types = {name: POINTERS[precision] for name in kernel.arg_names} | types
+        yield Build(kernel, variant, precision, constants, True, types)
     for aligned in (True, False):
         yield Build(parzen.parzen_kernel, "float32", "", {"BLOCK_K": 16}, aligned)
 
@@ -156,6 +161,8 @@ def _source(build: Build, constants: dict[str, Any]) -> ASTSource:
 
 
 def _argument_type(build: Build, name: str) -> str:
+    if build.types and name.endswith("_ptr"):
+        return build.types[name]
     if name in ALWAYS_FLOAT32:
         return "*fp32"
     if name in FIXED_POINTERS:

@@ -33,7 +33,7 @@ def mnist_update() -> Call:
     config = Path(ganbench.__file__).parents[1] / "configs" / "experiments" / "mnist.yaml"
     run = Run(load_experiment(config), [0], images, images.rows(), 1)
     index = torch.arange(BATCH)
-    return lambda: run.update([index])
+    return lambda: run.update(index.unsqueeze(0))
 
 
 def maxout() -> Call:

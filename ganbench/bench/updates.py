@@ -82,8 +82,8 @@ def batch(settings: Experiment) -> Tensor:
 
 def our_update(settings: Experiment, data: Images) -> Call:
     """Returns a call without arguments: our next update."""
-    ours, index = run(settings, data), batch(settings)
-    return lambda: ours.update([index])
+    ours, index = run(settings, data), batch(settings).unsqueeze(0)
+    return lambda: ours.update(index)
 
 
 def rival_updates(settings: Experiment, data: Images) -> tuple[dict[str, Call], dict[str, str]]:

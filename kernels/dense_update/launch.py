@@ -140,8 +140,8 @@ def head(
     kernels.head_kernel[(seeds,)](
         x, layer.weight, layer.bias, layer.weight_velocity, layer.bias_velocity,
         layer.rounded_weight, layer.rounded_bias, logits, row_weight, slope, cotangent, sums,
-        *rates, rows // 2, size, float("inf") if max_norm is None else max_norm, OBJECTIVE=objective,
-        ROUNDED=layer.rounded, BLOCK_N=triton.next_power_of_2(rows // 2),
+        *rates, rows // 2, size, float("inf") if max_norm is None else max_norm,
+        OBJECTIVE=objective, ROUNDED=layer.rounded, BLOCK_N=triton.next_power_of_2(rows // 2),
         BLOCK_U=triton.next_power_of_2(size), **config,
     )  # fmt: skip
 
@@ -180,7 +180,8 @@ def input_gradient(
     grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(size, config["BLOCK_D"]), seeds
     kernels.input_gradient_kernel[grid](
         grad, grad if which is None else which, layer.rounded_weight,
-        out if slope is None else slope, below, out, drop.seed, drop.offset, grad.shape[1], first_row, count, units, size, 1 / keep,
+        out if slope is None else slope, below, out, drop.seed, drop.offset, grad.shape[1],
+        first_row, count, units, size, 1 / keep,
         drop.threshold, drop.scale, P=pieces, MAXOUT=which is not None, ACTIVATION=activation,
         SLOPE=slope is not None, DROPOUT=drop.present, ONE_BIT=drop.one_bit, GROUP=_group(size),
         DOT=DOT[precision], **config,

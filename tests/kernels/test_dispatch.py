@@ -159,7 +159,7 @@ def test_auto_follows_the_tuned_table(monkeypatch: pytest.MonkeyPatch) -> None:
     table = {"auto": {"maxout": {"float32": rows}}}
     monkeypatch.setattr(dispatch, "tuned_table", lambda _: table)
     monkeypatch.setattr(dispatch, "_triton_fits", lambda _: True)
-    sizes = {100: "triton", 101: "triton_epilogue", 1001: "reference"}
+    sizes = {100: "triton", 101: "triton_epilogue", 1001: "triton"}
     for size, expected in sizes.items():
         assert dispatch.choose("maxout", "auto", OnGpu(), size) == expected  # pyright: ignore
-    assert dispatch.choose("dropout", "auto", OnGpu(), 1) == "reference"  # pyright: ignore
+    assert dispatch.choose("dropout", "auto", OnGpu(), 1) == "triton"  # pyright: ignore

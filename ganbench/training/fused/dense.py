@@ -67,11 +67,15 @@ class DenseUpdate:
         self.places = torch.arange(len(self.keeps), device=device)
         self.offsets = torch.zeros_like(self.places)
         self.rate = torch.zeros((), dtype=torch.float64, device=device)
-        self.rates = torch.zeros(2, device=device).unbind()
+        rate, momentum = torch.zeros(2, device=device).unbind()
+        self.rates = rate, momentum
         limits = settings.learning_rate_decay, settings.learning_rate_floor
-        self.limits = torch.tensor(limits, dtype=torch.float64, device=device).unbind()
+        decay, floor = torch.tensor(limits, dtype=torch.float64, device=device).unbind()
+        self.limits = decay, floor
         self.bounds = [_Bounds(player, settings.precision) for player in self.players]
         self.layers = [bounds.layers for bounds in self.bounds]
+        layers = generator.networks[0].layers
+        self.activations = [one.activation_name for one in layers if isinstance(one, Linear)]
         self._allocate(order.shape[-1])
 
     def _allocate(self, count: int) -> None:
@@ -114,7 +118,10 @@ class DenseUpdate:
         for bounds in self.bounds:
             bounds.apply()
         masks = len(self.keeps)
-        launch.advance(self.batch, self.offsets, self.rate, self.rates[0], *self.limits, masks)
+        launch.advance(
+            self.batch, self.offsets, self.rate, self.rates[0],
+            self.limits[0], self.limits[1], masks,
+        )  # fmt: skip
 
     def _mask(self, number: int) -> Dropout:
         """The dropout of the input of D's layer `number`."""
@@ -125,12 +132,11 @@ class DenseUpdate:
         precision, mask = self.settings.precision, self._mask(0)
         launch.gather(self.images, self.order, self.batch, self.inputs[0], mask)
         x: Tensor | Batched = Batched(self.noise, self.batch)
-        modules = self.players[0].networks[0].layers
-        for number, (layer, module) in enumerate(zip(self.layers[0], modules, strict=True)):
-            out, last = self.outputs[number], number == len(modules) - 1
+        for number, layer in enumerate(self.layers[0]):
+            out, last = self.outputs[number], number == len(self.layers[0]) - 1
             # The fakes go where D reads them as soon as they are made.
             copy = (self.inputs[0], mask) if last else None
-            launch.linear_forward(layer, x, module.activation_name, out, precision, copy)
+            launch.linear_forward(layer, x, self.activations[number], out, precision, copy)
             x = out
         *hidden, head = self.layers[1]
         for number, layer in enumerate(hidden):
@@ -156,22 +162,21 @@ class DenseUpdate:
                 launch.input_gradient(layer, grad, below, precision, **routing)
             else:
                 # Each player's slope comes in here: only fakes reach the generator.
-                last = self.players[0].networks[0].layers[-1]
                 launch.input_gradient(
                     layer, grad, self.generator_grads[-1], precision, **routing,
                     first_row=count, slope=self.slope, mask=self._mask(0),
-                    activated=(self.outputs[-1], last.activation_name),
+                    activated=(self.outputs[-1], self.activations[-1]),
                 )  # fmt: skip
             self._move(layer, grad, self.inputs[number], **routing, row_weight=self.row_weight)
 
     def _backward_generator(self) -> None:
-        precision, modules = self.settings.precision, self.players[0].networks[0].layers
-        for number in reversed(range(len(modules))):
+        precision = self.settings.precision
+        for number in reversed(range(len(self.layers[0]))):
             layer, grad = self.layers[0][number], self.generator_grads[number]
             x: Tensor | Batched = Batched(self.noise, self.batch)
             if number:
                 x = self.outputs[number - 1]
-                activated = x, modules[number - 1].activation_name
+                activated = x, self.activations[number - 1]
                 below = self.generator_grads[number - 1]
                 launch.input_gradient(layer, grad, below, precision, activated=activated)
             self._move(layer, grad, x)
@@ -206,7 +211,7 @@ class _Bounds:
             zip(pairs, velocities, strict=True)
         ):
             squares = parts[number] if bounded[number] else None
-            copies = rounded[2 * number : 2 * number + 2]
+            copies = rounded[2 * number], rounded[2 * number + 1]
             moving = weight, bias, weight_velocity, bias_velocity
             self.layers.append(Layer(*moving, *copies, squares))
             if squares is not None:
