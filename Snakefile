@@ -205,14 +205,14 @@ rule evaluate:
         "ganbench evaluate --config {params.config} --seeds {wildcards.seed} --out {output} > {log} 2>&1"
 
 
-rule calibrate:
+rule baselines:
     input:
         data_record,
-        like=like("calibration"),
+        like=like("baselines"),
     output:
-        f"{RESULTS}/{{experiment}}/calibration.json",
+        f"{RESULTS}/{{experiment}}/baselines.json",
     log:
-        f"{RESULTS}/logs/calibrate_{{experiment}}.log",
+        f"{RESULTS}/logs/baselines_{{experiment}}.log",
     conda:
         "environment.yaml"
     resources:
@@ -220,25 +220,25 @@ rule calibrate:
         mem_mb=4000,
         runtime=120,
     params:
-        code=code_digest("calibrate"),
+        code=code_digest("baselines"),
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
         like=like_option,
     shell:
-        "ganbench evaluate --calibration --config {params.config} --out {output} {params.like} --in-workflow > {log} 2>&1"
+        "ganbench baselines --config {params.config} --out {output} {params.like} --in-workflow > {log} 2>&1"
 
 
-rule score:
+rule sample_metrics:
     input:
         lambda wildcards: [
             f"{RESULTS}/{wildcards.experiment}/seed_{seed}/sample.json"
             for seed in seeds(wildcards.experiment)
         ],
-        like=like("score"),
+        like=like("sample_metrics"),
     output:
-        f"{RESULTS}/{{experiment}}/score.json",
+        f"{RESULTS}/{{experiment}}/sample_metrics.json",
     log:
-        f"{RESULTS}/logs/score_{{experiment}}.log",
+        f"{RESULTS}/logs/sample_metrics_{{experiment}}.log",
     conda:
         "environment.yaml"
     resources:
@@ -246,13 +246,13 @@ rule score:
         mem_mb=6000,
         runtime=60,
     params:
-        code=code_digest("score"),
+        code=code_digest("sample_metrics"),
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
         like=like_option,
         seeds=lambda wildcards: ",".join(map(str, seeds(wildcards.experiment))),
     shell:
-        "ganbench score --config {params.config} --seeds {params.seeds} --out {output} {params.like} --in-workflow > {log} 2>&1"
+        "ganbench sample-metrics --config {params.config} --seeds {params.seeds} --out {output} {params.like} --in-workflow > {log} 2>&1"
 
 
 rule theory:
@@ -280,8 +280,8 @@ rule report:
         every("train"),
         every("sample"),
         every("evaluate"),
-        expand(f"{RESULTS}/{{experiment}}/calibration.json", experiment=EXPERIMENTS),
-        expand(f"{RESULTS}/{{experiment}}/score.json", experiment=EXPERIMENTS),
+        expand(f"{RESULTS}/{{experiment}}/baselines.json", experiment=EXPERIMENTS),
+        expand(f"{RESULTS}/{{experiment}}/sample_metrics.json", experiment=EXPERIMENTS),
         expand(f"{RESULTS}/data/{{dataset}}.json", dataset=BY_DATASET),
         expand(f"{RESULTS}/{{experiment}}/theory.json", experiment=THEORY),
         captions=glob("ganbench/report/captions/*.rst"),

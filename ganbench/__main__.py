@@ -59,8 +59,8 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 Like = Annotated[
     Path | None,
     typer.Option(
-        help="Take the calibration (or the score's controls) from this record of another "
-        "experiment with the same data, protocol and draws."
+        help="Copy the baselines from this record of another experiment with the same data, "
+        "protocol and draws."
     ),
 ]
 InWorkflow = Annotated[
@@ -147,23 +147,12 @@ def evaluate(
     data_dir: DataDir = None,
     device: DeviceOption = Device.auto,
     impl: ImplOption = Impl.auto,
-    calibration: Annotated[
-        bool, typer.Option("--calibration", help="Score samplers that learn nothing instead.")
-    ] = False,
-    like: Like = None,
-    in_workflow: InWorkflow = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Score samples by their Parzen log-likelihood, from the sample.json beside --out."""
+    """Measure samples by their Parzen log-likelihood, from the sample.json beside --out."""
     from ganbench.data.fetch import data_directory
 
     directory = data_directory(data_dir)
-    if calibration:
-        from ganbench.stages.calibrate import calibrate
-
-        for job in _jobs("calibrate", config, out, None, suite, device, impl, dry_run):
-            calibrate(job, directory, in_workflow, like)
-        return
     from ganbench.stages.evaluate import evaluate as run
 
     for job in _jobs("evaluate", config, out, seeds, suite, device, impl, dry_run):
@@ -171,44 +160,66 @@ def evaluate(
 
 
 @app.command()
-def score(
-    out: Annotated[Path, typer.Option(help="The record to write.")],
-    samples: Annotated[
-        Path | None, typer.Option(help="Anybody's samples: .npy, .npz, .pt or a folder of .png.")
-    ] = None,
-    dataset: Annotated[str, typer.Option(help="The data set of --samples.")] = "mnist",
-    protocol: Annotated[str, typer.Option(help="Of the likelihood of --samples.")] = "gan2014",
-    allow_copies: Annotated[
-        bool, typer.Option("--allow-copies", help="Score images of the data set too.")
-    ] = False,
-    config: Annotated[
-        Path | None, typer.Option(help="Instead: the experiment file of samples beside --out.")
-    ] = None,
+def baselines(
+    config: Config,
+    out: Out,
+    suite: SuiteName = "by_hand",
+    data_dir: DataDir = None,
+    device: DeviceOption = Device.auto,
+    impl: ImplOption = Impl.auto,
+    like: Like = None,
+    in_workflow: InWorkflow = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Measure the log-likelihood of training images, k-means centres, a Gaussian and noise."""
+    from ganbench.data.fetch import data_directory
+    from ganbench.stages.baselines import measure_baselines
+
+    for job in _jobs("baselines", config, out, None, suite, device, impl, dry_run):
+        measure_baselines(job, data_directory(data_dir), in_workflow, like)
+
+
+@app.command("sample-metrics")
+def sample_metrics(
+    config: Config,
+    out: Out,
     seeds: Seeds = "0",
     suite: SuiteName = "by_hand",
     data_dir: DataDir = None,
     device: DeviceOption = Device.auto,
     like: Like = None,
     in_workflow: InWorkflow = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Measure samples: likelihood, memorisation, coverage, two-sample tests."""
-    if (samples is None) == (config is None):
-        raise GanbenchError("score: give either --samples or --config")
+    """Measure memorisation, coverage and two-sample tests of the samples beside --out."""
     from ganbench.data.fetch import data_directory
-    from ganbench.stages import score as stage
+    from ganbench.stages.sample_metrics import measure_samples
 
-    if samples is not None:
-        from ganbench.report.sample_metrics.terminal import print_score
+    for job in _jobs("sample_metrics", config, out, None, suite, device, Impl.auto, dry_run):
+        measure_samples(job, _seeds(seeds), data_directory(data_dir), in_workflow, like)
 
-        record = stage.score_samples(
-            samples, dataset, protocol, data_dir, device.value, allow_copies
-        )
-        record.write(out)
-        print_score(record)
-    elif config is not None:
-        for job in _jobs("score", config, out, None, suite, device, Impl.auto, False):
-            directory = data_directory(data_dir)
-            stage.score_suite(job, _seeds(seeds), directory, in_workflow, like)
+
+@app.command()
+def score(
+    samples: Annotated[
+        Path, typer.Option(help="Anybody's samples: .npy, .npz, .pt or a folder of .png.")
+    ],
+    out: Annotated[Path, typer.Option(help="The record to write.")],
+    dataset: Annotated[str, typer.Option(help="The data set of --samples.")] = "mnist",
+    protocol: Annotated[str, typer.Option(help="Of the likelihood of --samples.")] = "gan2014",
+    allow_copies: Annotated[
+        bool, typer.Option("--allow-copies", help="Measure images of the data set too.")
+    ] = False,
+    data_dir: DataDir = None,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Measure your own samples: likelihood and sample metrics, beside baselines."""
+    from ganbench.report.sample_metrics.terminal import print_score
+    from ganbench.stages.score import score_samples
+
+    record = score_samples(samples, dataset, protocol, data_dir, device.value, allow_copies)
+    record.write(out)
+    print_score(record)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ganbench.config import Experiment
 from ganbench.errors import GanbenchError
@@ -21,7 +21,11 @@ from ganbench.provenance import (
 
 SCHEMA_VERSION = 1
 Status = Literal["ok", "diverged", "data_not_available"]
-Stage = Literal["fetch", "train", "sample", "evaluate", "calibrate", "score", "theory"]
+Stage = Literal[
+    "fetch", "train", "sample", "evaluate", "baselines", "sample_metrics", "score", "theory"
+]
+# What stages were called when some published records were made.
+FORMER_STAGES = {"calibrate": "baselines", "score": "sample_metrics"}
 
 
 class _Strict(BaseModel):
@@ -87,6 +91,19 @@ class Record(_Strict):
     )
     metrics: list[Metric] = Field(default_factory=list)
     provenance: Provenance
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename_former_stage(cls, content: Any) -> Any:
+        """Gives a stage of an older record today's name.
+
+        `score` still is the stage of a user's own samples, whose settings have no `evaluation`.
+        """
+        if not isinstance(content, dict) or content.get("stage") not in FORMER_STAGES:
+            return content
+        if content["stage"] == "score" and "evaluation" not in (content.get("config") or {}):
+            return content
+        return content | {"stage": FORMER_STAGES[content["stage"]]}
 
     def write(self, path: Path) -> None:
         """Writes the record as JSON, all of it or nothing."""

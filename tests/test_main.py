@@ -269,14 +269,14 @@ def test_stages_follow_each_other_beside_one_another(
     assert found.err.count("\n") == 1
 
 
-def test_calibration_has_no_seed(
+def test_baselines_have_no_seed(
     ganbench: Callable[..., SimpleNamespace], config: Callable[..., Path], tmp_path: Path
 ) -> None:
-    out = tmp_path / "calibration.json"
-    arguments = ("evaluate", "--calibration", "--config", config(), "--out", out)
+    out = tmp_path / "baselines.json"
+    arguments = ("baselines", "--config", config(), "--out", out)
     assert ganbench(*arguments, "--device", "cpu").code == 0
     record = read_record(out)
-    assert (record.stage, record.seed, record.suite) == ("calibrate", None, "by_hand")
+    assert (record.stage, record.seed, record.suite) == ("baselines", None, "by_hand")
     assert record.metrics[0].labels["checkpoint"] == "training_images"
 
 

@@ -145,15 +145,15 @@ def test_data_that_turns_up_is_used(finished: Workspace) -> None:
     supplied.touch()
     planned = finished.planned()
     shutil.rmtree(finished.folder / "no_data")
-    expected = {"fetch": 1, "train": 1, "sample": 1, "evaluate": 1, "calibrate": 1}
-    expected |= {"score": 1}
+    expected = {"fetch": 1, "train": 1, "sample": 1, "evaluate": 1, "baselines": 1}
+    expected |= {"sample_metrics": 1}
     assert expected.items() <= planned.items()
 
 
 def test_a_new_seed_runs_alone(finished: Workspace) -> None:
     finished.write(epochs=2, seeds="0, 1")
     # All seeds of an experiment are scored together: the data's side is the same for all.
-    expected = {"all": 1, "train": 1, "sample": 1, "evaluate": 1, "score": 1, "report": 1}
+    expected = {"all": 1, "train": 1, "sample": 1, "evaluate": 1, "sample_metrics": 1, "report": 1}
     expected |= {"paper": 1}
     planned = finished.planned()
     finished.write(epochs=2, seeds="0")
@@ -165,7 +165,7 @@ def test_what_is_measured_on_the_data_alone_is_measured_once(finished: Workspace
     first = "  - {config: ../experiments/tiny.yaml, seeds: [0]}\n"
     edit("configs/suites/tiny.yaml", first, first + first.replace("tiny", "other"))
     plan = finished.run("-n", "-p")
-    for record in ("calibration", "score"):
+    for record in ("baselines", "sample_metrics"):
         (command,) = re.findall(rf"ganbench .*--out results/tiny/other/{record}.json.*", plan)
         assert f" --like results/tiny/tiny/{record}.json " in command
         # The first experiment's own are there already and are not made again.
@@ -195,7 +195,7 @@ def test_an_edited_training_loop_trains_again(finished: Workspace, edit) -> None
     planned = finished.planned()
     assert planned["train"] == 2
     assert "fetch" not in planned
-    assert "calibrate" not in planned
+    assert "baselines" not in planned
 
 
 def test_another_length_trains_again(finished: Workspace) -> None:

@@ -92,7 +92,7 @@ def make_task(samples: Path | None, dataset: str, points: int, data_dir: Path) -
     """Returns centres, test images and the bandwidth that protocol gan2014 chooses.
 
     Args:
-        samples: a file of the centres; None for the training images of the calibration row.
+        samples: a file of the centres; None for the training images of the baseline row.
         dataset: the data set.
         points: of the first test images.
         data_dir: the data directory.

@@ -49,7 +49,8 @@ class Stored:
 class ExperimentResults:
     """Everything recorded about one experiment.
 
-    `stages` maps a stage to its record per seed; `score` is None where nothing was scored yet.
+    `stages` maps a stage to its record per seed; `sample_metrics` is None
+    where none were measured yet.
     """
 
     name: str
@@ -57,9 +58,9 @@ class ExperimentResults:
     experiment: Experiment
     seeds: tuple[int, ...]
     fetch: Stored
-    calibrate: Stored
+    baselines: Stored
     stages: dict[str, dict[int, Stored]]
-    score: Stored | None = None
+    sample_metrics: Stored | None = None
 
     def seed_status(self, seed: int) -> str:
         """Returns "ok", or the status of the first stage that is not."""
@@ -87,7 +88,8 @@ class ExperimentResults:
     def stored(self) -> list[Stored]:
         """Every record of the experiment."""
         per_seed = [stored for stage in self.stages.values() for stored in stage.values()]
-        return [self.fetch, *per_seed, self.calibrate, *([self.score] if self.score else [])]
+        optional = [self.sample_metrics] if self.sample_metrics else []
+        return [self.fetch, *per_seed, self.baselines, *optional]
 
     @property
     def messages(self) -> list[str]:
@@ -123,18 +125,19 @@ def _experiment(
     results: Path, name: str, config: Path, experiment: Experiment, seeds: tuple[int, ...]
 ) -> ExperimentResults:
     folder = results / name
+    measured = folder / "sample_metrics.json"
     found = ExperimentResults(
         name=name,
         config=config,
         experiment=experiment,
         seeds=seeds,
         fetch=_read(results / "data" / f"{experiment.dataset}.json"),
-        calibrate=_read(folder / "calibration.json"),
+        baselines=_read(folder / "baselines.json"),
         stages={
             stage: {seed: _read(folder / f"seed_{seed}" / f"{stage}.json") for seed in seeds}
             for stage in SEED_STAGES
         },
-        score=_read(folder / "score.json") if (folder / "score.json").exists() else None,
+        sample_metrics=_read(measured) if measured.exists() else None,
     )
     for stored in found.stored[1:]:
         _refuse_stale(stored, experiment, config)

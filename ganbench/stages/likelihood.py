@@ -1,4 +1,4 @@
-"""What `evaluate` and `calibrate` share: samples of anything to metrics of its likelihood."""
+"""What `evaluate` and `baselines` share: samples of anything to metrics of its likelihood."""
 
 from collections.abc import Callable, Iterable
 

@@ -72,7 +72,7 @@ class Synthetic:
         self.config.write_text(json.dumps(suite))
         for name, _, experiment, seeds in suite_experiments(self.config):
             self._write_data(name, experiment)
-            self._write_calibration(name, experiment)
+            self._write_baselines(name, experiment)
             for seed in seeds:
                 self._write_seed(name, experiment, seed)
         return self
@@ -85,8 +85,8 @@ class Synthetic:
             Metric(name="copied_share", value=value, unit="1", standard_error=0.02, labels=labels)
             for value, labels in [*shares, (0.05, {"source": "held_out_images"})]
         ]
-        record = _record("score", name, experiment, None, "ok", metrics)
-        record.write(self.results / name / "score.json")
+        record = _record("sample_metrics", name, experiment, None, "ok", metrics)
+        record.write(self.results / name / "sample_metrics.json")
 
     def _status(self, name: str, seed: int | None = None) -> str:
         if name in self.unavailable:
@@ -97,11 +97,11 @@ class Synthetic:
         record = _record("fetch", experiment.dataset, experiment, None, self._status(name))
         record.write(self.results / "data" / f"{experiment.dataset}.json")
 
-    def _write_calibration(self, name: str, experiment: Experiment) -> None:
+    def _write_baselines(self, name: str, experiment: Experiment) -> None:
         status = self._status(name)
-        metrics = _calibration(experiment) if status == "ok" else []
-        record = _record("calibrate", name, experiment, None, status, metrics)
-        record.write(self.results / name / "calibration.json")
+        metrics = _baselines(experiment) if status == "ok" else []
+        record = _record("baselines", name, experiment, None, status, metrics)
+        record.write(self.results / name / "baselines.json")
 
     def _write_seed(self, name: str, experiment: Experiment, seed: int) -> None:
         status = self._status(name, seed)
@@ -180,7 +180,7 @@ def _record(
     )
 
 
-def _calibration(experiment: Experiment) -> list[Metric]:
+def _baselines(experiment: Experiment) -> list[Metric]:
     small = "gan2014_1000_centers"
     return [
         *_scores(experiment, 240.0, "training_images"),

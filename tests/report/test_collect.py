@@ -64,8 +64,8 @@ def test_a_training_run_of_unknown_settings_is_refused(synthetic: Write) -> None
 
 def test_stale_calibration_is_refused(synthetic: Write) -> None:
     suite = synthetic({"digits": (0,)})
-    suite.edit(suite.results / "digits" / "calibration.json", config_digest="f" * 64)
-    with pytest.raises(GanbenchError, match=r"calibration\.json: was made with other settings"):
+    suite.edit(suite.results / "digits" / "baselines.json", config_digest="f" * 64)
+    with pytest.raises(GanbenchError, match=r"baselines\.json: was made with other settings"):
         read(suite)
 
 

@@ -64,7 +64,7 @@ class Suite:
     def write(self, **changes: object) -> None:
         experiment = load_experiment(DIGITS)
         content = {
-            "stage": "score",
+            "stage": "sample_metrics",
             "suite": "s",
             "experiment": "digits",
             "config": {},
@@ -72,7 +72,7 @@ class Suite:
             "metrics": metrics(),
             "provenance": PROVENANCE,
         }
-        Record(**(content | changes)).write(self.folder / "digits" / "score.json")
+        Record(**(content | changes)).write(self.folder / "digits" / "sample_metrics.json")
 
     def build(self) -> list:
         out = self.folder / "report"
@@ -154,7 +154,7 @@ def test_what_is_missing_is_said(suite: Suite, changes: dict | None, reason: str
 
 def test_other_settings_are_refused(suite: Suite) -> None:
     suite.write(config_digest="other")
-    with pytest.raises(GanbenchError, match=r"score\.json: was made with other settings"):
+    with pytest.raises(GanbenchError, match=r"sample_metrics\.json: was made with other settings"):
         suite.build()
 
 

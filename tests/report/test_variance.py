@@ -94,7 +94,7 @@ def test_a_dot_and_a_line_for_each_part(mnist: list[ExperimentResults]) -> None:
 
 def test_a_line_a_seed_and_one_of_training_images(mnist: list[ExperimentResults]) -> None:
     name = "log_likelihood_by_samples"
-    training = mnist[0].calibrate.metrics(name)
+    training = mnist[0].baselines.metrics(name)
     curve = mnist[0].stages["evaluate"][1].metrics(name)
     (axes,) = samples_curve_figure(training, {"seed 1": curve}, "title", "footer").axes
     model, images = axes.get_lines()

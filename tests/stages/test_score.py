@@ -23,8 +23,9 @@ from ganbench.records import Metric, Record, read_record
 from ganbench.report.sample_metrics import terminal as score_print
 from ganbench.report.sample_metrics.terminal import print_score
 from ganbench.stages import score
-from ganbench.stages.calibrate import calibrate
-from ganbench.stages.score import Scorer, score_samples, score_suite
+from ganbench.stages.baselines import measure_baselines
+from ganbench.stages.sample_metrics import SampleMeasurer, measure_samples
+from ganbench.stages.score import score_samples
 
 from .conftest import Project
 
@@ -91,13 +92,13 @@ def test_the_record_holds_every_measure_with_its_unit(scored: tuple[Path, Record
         assert metric.unit == units[metric.name]
 
 
-def test_training_images_are_scored_as_the_calibration_scores_them(
+def test_training_images_are_scored_as_the_baselines_are(
     scored: tuple[Path, Record], project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", replace(parzen.GAN2014, samples=COUNT))
-    monkeypatch.setattr("ganbench.evaluation.calibration.CENTERS", {})
-    job = project.job("calibrate")
-    calibration = calibrate(replace(job, out=project.folder / "r.json"), project.folder)
+    monkeypatch.setattr("ganbench.evaluation.baselines.CENTERS", {})
+    job = project.job("baselines")
+    calibration = measure_baselines(replace(job, out=project.folder / "r.json"), project.folder)
     expected = next(one for one in calibration.metrics if one.name == "log_likelihood")
     (found,) = of_source(scored[1], "training_images")["log_likelihood"]
     assert (found.value, found.standard_error) == (expected.value, expected.standard_error)
@@ -107,8 +108,8 @@ def test_training_images_are_scored_as_the_calibration_scores_them(
 def test_the_held_out_images_are_those_of_the_suites_controls(
     scored: tuple[Path, Record], sampled: Project
 ) -> None:
-    job = replace(sampled.job("score", None), out=sampled.folder / "score.json")
-    suite = of_source(score_suite(job, [], sampled.folder), "held_out_images")
+    job = replace(sampled.job("sample_metrics", None), out=sampled.folder / "sample_metrics.json")
+    suite = of_source(measure_samples(job, [], sampled.folder), "held_out_images")
     assert of_source(scored[1], "held_out_images") == suite
 
 
@@ -167,7 +168,7 @@ def test_everything_is_printed(
     ]
     assert "at the grid's edge" not in shown
     assert "COLLAPSED" not in shown
-    assert shown.endswith("(a calibration, no bound).\n")
+    assert shown.endswith("(a baseline, not a bound).\n")
 
 
 def relabelled(record: Record, name: str, **labels: str | int) -> Record:
@@ -218,7 +219,7 @@ def test_what_a_reader_must_know_is_printed(
 def test_samples_beyond_the_protocols_are_further_draws(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(score, "_beyond", lambda *_: [])
+    monkeypatch.setattr(score, "_sample_metrics", lambda *_: [])
     many = np.concatenate([averages(), averages() * 0.9, averages(7)])
     record = score_samples(many, "digits")
     alone = score_samples(many[COUNT : 2 * COUNT], "digits")
@@ -245,7 +246,7 @@ def test_of_folds_the_range_of_sigma_and_the_leak_are_shown(
     folds = tuple(Fold(fold.validation[v], fold.test[t], None) for v, t in parts)
     data = Dataset("digits", 16.0, whole.train, None, folds)
     monkeypatch.setattr(score, "load", lambda *_: data)
-    monkeypatch.setattr(score, "_beyond", lambda *_: [])
+    monkeypatch.setattr(score, "_sample_metrics", lambda *_: [])
     protocol = replace(parzen.GMMN2015, samples=COUNT, fold_sigmas=(0.5, 0.6))
     monkeypatch.setitem(parzen.PROTOCOLS, "gmmn2015", protocol)
     print_score(score_samples(averages(), "digits", "gmmn2015"))
@@ -349,10 +350,10 @@ def sampled(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def test_a_suite_is_scored_with_its_controls(sampled: Project) -> None:
-    job = sampled.job("score", None)
-    job = replace(job, out=sampled.folder / "score.json")
-    record = score_suite(job, [0, 1], sampled.folder)
-    assert read_record(sampled.folder / "score.json") == record
+    job = sampled.job("sample_metrics", None)
+    job = replace(job, out=sampled.folder / "sample_metrics.json")
+    record = measure_samples(job, [0, 1], sampled.folder)
+    assert read_record(sampled.folder / "sample_metrics.json") == record
     assert record.inputs.keys() == {"seed_0/sample.json", "seed_1/sample.json"}
     values = {
         (metric.labels["source"], metric.name): metric.value
@@ -377,16 +378,20 @@ def test_a_suite_is_scored_with_its_controls(sampled: Project) -> None:
 def test_the_controls_of_the_same_data_are_measured_once(
     sampled: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = sampled.folder / "score.json"
-    record = score_suite(replace(sampled.job("score", None), out=path), [0, 1], sampled.folder)
-    monkeypatch.setattr(Scorer, "controls", None)
-    job = replace(sampled.job("score", None), out=sampled.folder / "again.json")
-    again = score_suite(job, [0, 1], sampled.folder, like=path)
+    path = sampled.folder / "sample_metrics.json"
+    record = measure_samples(
+        replace(sampled.job("sample_metrics", None), out=path), [0, 1], sampled.folder
+    )
+    monkeypatch.setattr(SampleMeasurer, "baselines", None)
+    job = replace(sampled.job("sample_metrics", None), out=sampled.folder / "again.json")
+    again = measure_samples(job, [0, 1], sampled.folder, like=path)
     assert again.metrics == record.metrics
-    assert again.inputs == record.inputs | {f"{path.parent.name}/score.json": file_sha256(path)}
+    assert again.inputs == record.inputs | {
+        f"{path.parent.name}/sample_metrics.json": file_sha256(path)
+    }
     # The other experiment's own samples are none of the controls.
     (sampled.folder / "again.json").unlink()
-    diverged = score_suite(job, [1], sampled.folder, like=path)
+    diverged = measure_samples(job, [1], sampled.folder, like=path)
     assert {one.labels["source"] for one in diverged.metrics} == {
         "held_out_images",
         "blurred_images",
@@ -400,14 +405,14 @@ def test_samples_of_something_else_are_refused(sampled: Project, change: str) ->
     record = read_record(path)
     other = {"config_digest": "other", "seed": 7, "datasets": {"train": "other"}}[change]
     record.model_copy(update={change: other}).write(path)
-    job = replace(sampled.job("score", None), out=sampled.folder / "score.json")
+    job = replace(sampled.job("sample_metrics", None), out=sampled.folder / "sample_metrics.json")
     with pytest.raises(GanbenchError) as error:
-        score_suite(job, [0], sampled.folder)
+        measure_samples(job, [0], sampled.folder)
     assert str(error.value) == (
         f"{path}: was sampled with other settings, another seed or other data than {job.config}, "
         "0 and the data now; run `ganbench sample` again"
     )
-    assert not (sampled.folder / "score.json").exists()
+    assert not (sampled.folder / "sample_metrics.json").exists()
 
 
 def test_missing_data_of_a_suite_are_recorded(
@@ -416,11 +421,11 @@ def test_missing_data_of_a_suite_are_recorded(
     def missing(*_: object) -> None:
         raise DataNotAvailableError("tfd: is missing; ask for it")
 
-    job = sampled.job("score", None)
+    job = sampled.job("sample_metrics", None)
     monkeypatch.setattr(type(job), "load_data", missing)
     with pytest.raises(DataNotAvailableError):
-        score_suite(job, [0], sampled.folder)
-    record = score_suite(job, [0], sampled.folder, in_workflow=True)
+        measure_samples(job, [0], sampled.folder)
+    record = measure_samples(job, [0], sampled.folder, in_workflow=True)
     assert (record.status, record.message) == (
         "data_not_available",
         "tfd: is missing; ask for it",
@@ -435,7 +440,7 @@ def test_measures_without_classes_are_left_out() -> None:
     def to_rows(raw: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(raw).flatten(1) / 16
 
-    stick = score.Scorer(data, parzen.GAN2014, to_rows, "digits").yardstick(data.train)
+    stick = SampleMeasurer(data, parzen.GAN2014, to_rows, "digits").yardstick(data.train)
     names = {one.name for one in stick.measure(torch.from_numpy(averages()), 0.2)}
     absent = {"class_divergence", "classes_hit", "classifier_accuracy"}
     assert names == MEASURES.keys() - absent

@@ -1,4 +1,4 @@
-"""Tables and figures of what is measured beyond likelihood, controls beside the samples."""
+"""Tables and figures of the sample metrics: each seed's samples beside baselines."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ganbench.report.sample_metrics.outputs import GROUPS, figure_stem, table_st
 from ganbench.report.style import PALETTE, empty_figure, figure_style, new_figure, save
 from ganbench.report.table1.table import NONE, PrintedTable, write_printed_table
 
-CONTROLS = {
+BASELINES = {
     "held_out_images": "control: held-out training images",
     "blurred_images": "control: the same, blurred",
     "training_images": "control: training images",
@@ -63,7 +63,7 @@ class Scored:
         found: dict[str, list[Metric]] = {}
         for metric in self.record.metrics if self.record else ():
             source = str(metric.labels["source"])
-            name = CONTROLS.get(source) or f"ours: seed {metric.labels['seed']}"
+            name = BASELINES.get(source) or f"ours: seed {metric.labels['seed']}"
             found.setdefault(name, []).append(metric)
         return found
 
@@ -80,14 +80,15 @@ def build(suite_config: Path, results: Path, folder: Path) -> list[PrintedTable]
 
     Args:
         suite_config: the suite file.
-        results: the suite's folder of results; an experiment's record is NAME/score.json there.
+        results: the suite's folder of results; an experiment's record there is
+            NAME/sample_metrics.json.
         folder: where `score_outputs.outputs(suite_config)` go.
 
     Raises:
         GanbenchError: a record is malformed, or made with other settings.
     """
     suite = [
-        Scored(name, experiment, _read(results / name / "score.json", config, experiment))
+        Scored(name, experiment, _read(results / name / "sample_metrics.json", config, experiment))
         for name, config, experiment, _ in suite_experiments(suite_config)
     ]
     if not suite:
@@ -180,8 +181,8 @@ def scores_figure(scored: Scored) -> Figure:
     """
     title = scored.experiment.title
     if scored.reason or scored.record is None:
-        return empty_figure(title, "rule score", scored.reason)
-    footer = f"rule score, commit {commits([scored.record.provenance])}"
+        return empty_figure(title, "rule sample_metrics", scored.reason)
+    footer = f"rule sample_metrics, commit {commits([scored.record.provenance])}"
     samplers = scored.samplers
     figure = new_figure(title, footer, height=1.2 + 0.28 * len(samplers))
     panels = figure.subplots(2, 3, sharey=True).flatten()

@@ -1,4 +1,4 @@
-"""The score of one set of samples, on the terminal, beside its controls."""
+"""Prints what `ganbench score` measured of a user's samples, beside the baselines."""
 
 from collections.abc import Iterator
 
@@ -23,13 +23,13 @@ LIKELIHOOD = {
 SIGMA = ("Sigma", "the bandwidth, chosen on validation images")
 LEGEND = (
     "Read Samples against Held-out images, training images kept back as a perfect sampler's, and "
-    "its likelihood against that of training images in its place (a calibration, no bound)."
+    "its likelihood against that of training images in its place (a baseline, not a bound)."
 )
 LOG_WIDTH = 200  # characters of a line where no terminal says its own width
 
 
 def print_score(record: Record) -> None:
-    """Prints a record of `ganbench score --samples`: values, their doubt, controls, notes."""
+    """Prints a record of `ganbench score`: values with their errors, baselines and notes."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
@@ -51,7 +51,7 @@ def print_score(record: Record) -> None:
 
 
 def _rows(record: Record) -> Iterator[tuple[str, ...]]:
-    """Of the samples, each measure once, with the controls' cells."""
+    """Each measure of the samples once, with the baselines' cells."""
     shown: dict[tuple[str, str, str], dict[str, str]] = {}
     for metric in record.metrics:
         if metric.name in LIKELIHOOD or metric.name in MEASURES:

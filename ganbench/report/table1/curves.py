@@ -117,14 +117,14 @@ def _mark_phases(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def bandwidth_figure(
-    grids: Mapping[str, Sequence[Metric]], calibration: Sequence[Metric], title: str, footer: str
+    grids: Mapping[str, Sequence[Metric]], baseline: Sequence[Metric], title: str, footer: str
 ) -> Figure:
     """Returns validation log-likelihood against the bandwidth, with the grid and the choice marked.
 
     Args:
         grids: `validation_log_likelihood` metrics of each seed, by the name of its line; may be
             empty.
-        calibration: the same metrics of training images taken as samples.
+        baseline: the same metrics of training images taken as samples.
         title: the experiment.
         footer: state and commit.
     """
@@ -132,8 +132,8 @@ def bandwidth_figure(
     axes = figure.subplots()
     for (label, grid), colour in zip(grids.items(), _cycle(len(grids)), strict=True):
         _bandwidth_lines(axes, grid, label, colour, "-")
-    _bandwidth_lines(axes, calibration, "training images", "black", "--")
-    sigmas = sorted({float(metric.labels["sigma"]) for metric in calibration})
+    _bandwidth_lines(axes, baseline, "training images", "black", "--")
+    sigmas = sorted({float(metric.labels["sigma"]) for metric in baseline})
     axes.set(xscale="log", xlabel="bandwidth sigma (units of the pixels), at the grid's points")
     axes.set_ylabel("validation log-likelihood (nats)")
     axes.set_title("choice of the bandwidth", loc="left")

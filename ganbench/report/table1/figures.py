@@ -13,7 +13,7 @@ from ganbench.report.outputs import FORMATS, figure_file
 from ganbench.report.style import empty_figure, figure_style, save
 from ganbench.report.table1.curves import bandwidth_figure, learning_curves_figure
 from ganbench.report.table1.images import interpolation_figure, samples_figure
-from ganbench.report.table1.rows import CALIBRATION, seeds_status
+from ganbench.report.table1.rows import TRAINING_IMAGES, seeds_status
 from ganbench.report.table1.scatter import samples_curve_figure, variance_figure
 from ganbench.report.table1.variance import parts
 
@@ -103,15 +103,15 @@ def _bandwidth(results: ExperimentResults) -> Figure:
         f"seed {seed}": results.stages["evaluate"][seed].metrics(name, checkpoint=checkpoint)
         for seed in results.seeds_with("ok")
     }
-    calibration = results.calibrate.metrics(name, checkpoint=CALIBRATION)
+    baseline = results.baselines.metrics(name, checkpoint=TRAINING_IMAGES)
     footer = _seeds_footer(results, "evaluate")
-    return bandwidth_figure(grids, calibration, results.experiment.title, footer)
+    return bandwidth_figure(grids, baseline, results.experiment.title, footer)
 
 
 def _samples_curve(results: ExperimentResults) -> Figure:
     name = "log_likelihood_by_samples"
     checkpoint = results.experiment.evaluation.checkpoints[0]
-    training = results.calibrate.metrics(name, checkpoint=CALIBRATION)
+    training = results.baselines.metrics(name, checkpoint=TRAINING_IMAGES)
     curves = {
         f"seed {seed}": results.stages["evaluate"][seed].metrics(name, checkpoint=checkpoint)
         for seed in results.seeds_with("ok")

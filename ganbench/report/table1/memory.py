@@ -34,12 +34,12 @@ class Copied:
 
 def copied(results: ExperimentResults) -> Copied | None:
     """Returns the shares of an experiment; None where nothing is scored."""
-    if results.score is None:
+    if results.sample_metrics is None:
         return None
     seeds, held_out = (
         tuple(
             Share(one.value, one.standard_error or 0.0)
-            for one in results.score.metrics("copied_share", source=source)
+            for one in results.sample_metrics.metrics("copied_share", source=source)
         )
         for source in ("model", "held_out_images")
     )
@@ -61,10 +61,10 @@ def memory_verdict(runs: Runs, shares: Copied | None) -> Verdict:
         return reason
     if shares is None:
         return "not run"
-    control = shares.held_out
-    bound = (1 + control.value) / 2
+    baseline = shares.held_out
+    bound = (1 + baseline.value) / 2
     excess = [
-        Share(one.value - bound, math.hypot(one.error, control.error / 2)) for one in shares.seeds
+        Share(one.value - bound, math.hypot(one.error, baseline.error / 2)) for one in shares.seeds
     ]
     if any(one.value > _normal(CONFIDENCE) * one.error for one in excess):
         return "not reproduced"

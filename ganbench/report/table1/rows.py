@@ -1,4 +1,4 @@
-"""The rows of Table 1 as numbers: the paper's, ours and the calibration."""
+"""The rows of Table 1 as numbers: the paper's, ours and the baselines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,11 +10,11 @@ from ganbench.records import Metric
 from ganbench.report.collect import ExperimentResults, Stored
 from ganbench.report.statistics import seed_mean
 
-CALIBRATION = "training_images"
+TRAINING_IMAGES = "training_images"
 SOURCES = {
     "last": "ours: last epoch",
     "best_validation": "ours: best validation epoch",
-    CALIBRATION: "calibration: training images",
+    TRAINING_IMAGES: "calibration: training images",
     "gaussian": "calibration: Gaussian of the pixels",
     "uniform_noise": "calibration: uniform noise",
 }
@@ -83,7 +83,7 @@ def table_rows(experiments: Sequence[ExperimentResults]) -> list[Row]:
             rows += [_published(row) for row in table1(results.experiment.paper_column)]
         column = results.experiment.paper_column
         rows += [_ours(results, state) for state in results.experiment.evaluation.states]
-        rows += _calibration(results)
+        rows += _baselines(results)
     return rows
 
 
@@ -127,15 +127,15 @@ def _after_epochs(state: str) -> str:
     return f"ours: after {int(state.removeprefix('epoch_')):,} epochs"
 
 
-def _calibration(results: ExperimentResults) -> list[Row]:
+def _baselines(results: ExperimentResults) -> list[Row]:
     """One row for each sampler that learns nothing; without a record, of training images only."""
-    stored = results.calibrate
+    stored = results.baselines
     samplers = [str(one.labels["checkpoint"]) for one in stored.metrics("log_likelihood")]
-    return [_sampler(results, sampler) for sampler in samplers or [CALIBRATION]]
+    return [_sampler(results, sampler) for sampler in samplers or [TRAINING_IMAGES]]
 
 
 def _sampler(results: ExperimentResults, sampler: str) -> Row:
-    status = _words(results.calibrate.record.status)
+    status = _words(results.baselines.record.status)
     row = Row(
         experiment=results.name,
         title=results.experiment.title,
@@ -145,8 +145,8 @@ def _sampler(results: ExperimentResults, sampler: str) -> Row:
     )
     if status != "ok":
         return row
-    row = _measured(row, [results.calibrate], results, sampler)
-    redrawn = results.calibrate.metrics("redrawn_log_likelihood", checkpoint=sampler)
+    row = _measured(row, [results.baselines], results, sampler)
+    redrawn = results.baselines.metrics("redrawn_log_likelihood", checkpoint=sampler)
     return replace(row, seed_values=(*row.seed_values, *(one.value for one in redrawn)))
 
 

@@ -1,4 +1,4 @@
-"""`ganbench evaluate --calibration`: what samplers that learn nothing get under the protocol."""
+"""`ganbench baselines`: the log-likelihood that samplers which learn nothing reach."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from ganbench import seeding
 from ganbench.data.datasets import Dataset
 from ganbench.errors import DataNotAvailableError
-from ganbench.evaluation import calibration
+from ganbench.evaluation import baselines
 from ganbench.records import Metric, Record
 from ganbench.stages.context import Job
 from ganbench.stages.likelihood import Labels, Likelihood, curve_parts
@@ -19,7 +19,7 @@ MOST_TRAINING_IMAGES = 50_000
 GAUSSIAN, UNIFORM = 1_000, 1_001
 
 
-def calibrate(
+def measure_baselines(
     job: Job, data_dir: Path, in_workflow: bool = False, like: Path | None = None
 ) -> Record:
     """Scores training images, k-means centres, a Gaussian and noise as if they were samples.
@@ -28,12 +28,12 @@ def calibrate(
         job: which experiment, and where to write.
         data_dir: the data directory.
         in_workflow: write a record of missing data instead of raising.
-        like: the calibration of another experiment with the same data, protocol and draws; its
-            numbers are taken.
+        like: the baselines record of another experiment with the same data, protocol and draws;
+            its numbers are copied instead of measured again.
 
     Raises:
         DataNotAvailableError: the data set is missing.
-        GanbenchError: `like` is of something else.
+        GanbenchError: `like` was made with other data, protocol or draws.
     """
     try:
         dataset, digests = job.load_data(data_dir)
@@ -50,7 +50,7 @@ def calibrate(
 
 
 def _training_images(job: Job, dataset: Dataset, likelihood: Likelihood) -> list[Metric]:
-    """What a perfect memory would get: several draws, and more and more images."""
+    """Training images as samples: several draws, and a growing number of images."""
     train = job.images(dataset, dataset.train)
     labels: Labels = {"checkpoint": "training_images"}
     count = likelihood.protocol.samples
@@ -74,10 +74,10 @@ def _others(job: Job, dataset: Dataset, likelihood: Likelihood) -> list[Metric]:
     images = job.images(dataset, dataset.train).rows()
     count = likelihood.protocol.samples
     metrics = []
-    for centers in calibration.center_counts(len(images)):
-        found = calibration.kmeans_centers(images, centers)
-        metrics += likelihood.metrics(found, {"checkpoint": f"kmeans_{centers}"})
-    gaussian = calibration.gaussian_samples(images, count, seeding.generator(0, "subset", GAUSSIAN))
-    uniform = calibration.uniform_samples(images, count, seeding.generator(0, "subset", UNIFORM))
+    for centers in baselines.center_counts(len(images)):
+        samples = baselines.kmeans_centers(images, centers)
+        metrics += likelihood.metrics(samples, {"checkpoint": f"kmeans_{centers}"})
+    gaussian = baselines.gaussian_samples(images, count, seeding.generator(0, "subset", GAUSSIAN))
+    uniform = baselines.uniform_samples(images, count, seeding.generator(0, "subset", UNIFORM))
     metrics += likelihood.metrics(gaussian, {"checkpoint": "gaussian"})
     return metrics + likelihood.metrics(uniform, {"checkpoint": "uniform_noise"})

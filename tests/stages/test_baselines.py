@@ -10,11 +10,11 @@ import torch
 from ganbench import seeding
 from ganbench.data import digits
 from ganbench.errors import DataNotAvailableError, GanbenchError
-from ganbench.evaluation import calibration, parzen
+from ganbench.evaluation import baselines, parzen
 from ganbench.evaluation.parzen import GAN2014
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, read_record
-from ganbench.stages.calibrate import calibrate
+from ganbench.stages.baselines import measure_baselines
 from ganbench.stages.likelihood import curve_parts
 
 from .conftest import SAMPLES, Project
@@ -45,11 +45,11 @@ def training_images(draw: tuple[int, ...], count: int) -> np.ndarray:
 def record(project: Project) -> Record:
     project.settings["evaluation"]["draws"] = 3
     project.write()
-    return calibrate(project.job("calibrate", None), project.folder)
+    return measure_baselines(project.job("baselines", None), project.folder)
 
 
 def test_training_images_are_scored_draw_by_draw(record: Record) -> None:
-    assert (record.stage, record.seed) == ("calibrate", None)
+    assert (record.stage, record.seed) == ("baselines", None)
     (first,) = metrics(record, "log_likelihood", checkpoint="training_images")
     others = metrics(record, "redrawn_log_likelihood", checkpoint="training_images")
     assert [one.labels["draw"] for one in others] == [1, 2]
@@ -85,12 +85,12 @@ def test_the_curve_grows_to_all_training_images(record: Record) -> None:
     assert curve[0].value < curve[-1].value
 
 
-def test_calibration_takes_what_there_is(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_baselines_takes_what_there_is(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", replace(GAN2014, sigmas=(0.1, 0.2)))
-    monkeypatch.setattr(calibration, "CENTERS", {10: 5})
+    monkeypatch.setattr(baselines, "CENTERS", {10: 5})
     project.settings["evaluation"]["draws"] = 3
     project.write()
-    record = calibrate(project.job("calibrate", None), project.folder)
+    record = measure_baselines(project.job("baselines", None), project.folder)
     (found,) = metrics(record, "log_likelihood", checkpoint="training_images")
     assert (found.labels["n_centers"], found.labels["protocol"]) == (1200, "gan2014_1200_centers")
     # Another draw of all images would be the same images.
@@ -112,15 +112,15 @@ def test_the_curve_is_cut_at_round_numbers_and_at_the_end() -> None:
     ]
 
 
-def test_the_same_data_are_calibrated_once(
+def test_the_same_data_are_measured_once(
     project: Project, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = project.job("calibrate", None).out
+    first = project.job("baselines", None).out
     project.settings["training"]["learning_rate"] = 0.05
     project.write()
-    monkeypatch.setattr("ganbench.stages.calibrate.Likelihood", None)  # nothing is scored
-    job = replace(project.job("calibrate", None), out=project.folder / "again.json")
-    again = calibrate(job, project.folder, like=first)
+    monkeypatch.setattr("ganbench.stages.baselines.Likelihood", None)  # nothing is scored
+    job = replace(project.job("baselines", None), out=project.folder / "again.json")
+    again = measure_baselines(job, project.folder, like=first)
     assert again.metrics == record.metrics
     assert again.config_digest == job.experiment.digest != record.config_digest
     assert again.inputs == {f"{first.parent.name}/{first.name}": file_sha256(first)}
@@ -136,10 +136,10 @@ OTHER = {
 
 
 @pytest.mark.parametrize("change", OTHER)
-def test_a_calibration_of_something_else_is_refused(
+def test_baselines_of_something_else_is_refused(
     project: Project, record: Record, change: str
 ) -> None:
-    path = project.job("calibrate", None).out
+    path = project.job("baselines", None).out
     other = record.model_copy(update=OTHER[change])
     if change == "code":
         made = record.provenance.model_copy(update={"code_digest": "other"})
@@ -148,23 +148,23 @@ def test_a_calibration_of_something_else_is_refused(
         project.settings["evaluation"]["draws"] = 2
         project.write()
     other.write(path)
-    job = replace(project.job("calibrate", None), out=project.folder / "again.json")
+    job = replace(project.job("baselines", None), out=project.folder / "again.json")
     with pytest.raises(GanbenchError) as error:
-        calibrate(job, project.folder, like=path)
+        measure_baselines(job, project.folder, like=path)
     assert str(error.value) == (
-        f"--like: {path} is no calibrate record of this code for the data, protocol and draws of "
+        f"--like: {path} is no baselines record of this code for the data, protocol and draws of "
         f"{job.config}; leave --like out"
     )
     assert not job.out.exists()
 
 
-def test_calibration_without_data(project: Project) -> None:
+def test_baselines_without_data(project: Project) -> None:
     project.settings["dataset"] = "tfd"
     project.write()
-    job = project.job("calibrate", None)
+    job = project.job("baselines", None)
     with pytest.raises(DataNotAvailableError, match=r"TFD_48x48\.mat: is missing"):
-        calibrate(job, project.folder)
+        measure_baselines(job, project.folder)
     assert not job.out.exists()
-    record = calibrate(job, project.folder, in_workflow=True)
+    record = measure_baselines(job, project.folder, in_workflow=True)
     assert (record.status, record.metrics) == ("data_not_available", [])
     assert read_record(job.out) == record

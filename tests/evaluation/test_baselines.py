@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganbench.evaluation.calibration import (
+from ganbench.evaluation.baselines import (
     center_counts,
     gaussian_samples,
     kmeans_centers,
