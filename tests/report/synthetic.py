@@ -77,8 +77,8 @@ class Synthetic:
                 self._write_seed(name, experiment, seed)
         return self
 
-    def write_score(self, name: str, copied: tuple[float, ...]) -> None:
-        """Writes what `ganbench score` says of memory: the copied share of each seed."""
+    def write_sample_metrics(self, name: str, copied: tuple[float, ...]) -> None:
+        """Writes what `ganbench sample-metrics` says of memory: the copied share of each seed."""
         experiment = {one: settings for one, _, settings, _ in suite_experiments(self.config)}[name]
         shares = [(value, {"source": "model", "seed": seed}) for seed, value in enumerate(copied)]
         metrics = [
@@ -119,6 +119,7 @@ class Synthetic:
         score = self.scores.get((name, seed), 200.0 + seed)
         epochs = experiment.training.epochs
         best = epochs - 1 - seed
+        earlier = {f"epoch_{epoch}": epoch for epoch in experiment.evaluation.report_epochs}
         return {
             "train": [
                 Metric(name="epochs", value=epochs, unit="epochs"),
@@ -131,7 +132,11 @@ class Synthetic:
                         unit="nats",
                         labels={"checkpoint": checkpoint, "epoch": epoch},
                     )
-                    for checkpoint, epoch in (("last", epochs), ("best_validation", best))
+                    for checkpoint, epoch in {
+                        "last": epochs,
+                        "best_validation": best,
+                        **earlier,
+                    }.items()
                 ),
             ],
             "sample": [],
@@ -140,6 +145,7 @@ class Synthetic:
                 *_redrawn(score, "last", experiment.evaluation.draws),
                 *(_by_samples("last", 100_000) if experiment.evaluation.draws > 1 else []),
                 *_scores(experiment, score + 3, "best_validation"),
+                *(one for state in earlier for one in _scores(experiment, score - 20, state)),
             ],
         }
 

@@ -69,11 +69,11 @@ def test_scores_of_another_protocol_are_not_the_papers(synthetic: Write, protoco
 def test_memory_is_judged_by_the_scores_of_the_samples(synthetic: Write) -> None:
     suite = synthetic({"mnist": (0, 1)})
     assert judged(suite)["memory_mnist", "MNIST"].verdict == "not run"
-    suite.write_score("mnist", copied=(0.02, 0.1))
+    suite.write_sample_metrics("mnist", copied=(0.02, 0.1))
     row = judged(suite)["memory_mnist", "MNIST"]
     assert (row.verdict, row.seeds, row.protocol) == ("reproduced", 2, "copied share")
     assert row.ours == "0.02 ± 0.02, 0.10 ± 0.02 (held-out images 0.05 ± 0.02)"
-    suite.write_score("mnist", copied=(0.02, 0.9))
+    suite.write_sample_metrics("mnist", copied=(0.02, 0.9))
     assert judged(suite)["memory_mnist", "MNIST"].verdict == "not reproduced"
 
 

@@ -55,7 +55,7 @@ def test_the_score_speaks_where_training_did_not_measure(
     synthetic: Write, value: float, expected: list[str]
 ) -> None:
     suite = synthetic({"digits": (0, 1)})
-    suite.write_score("digits", copied=(0.0, 0.0))
+    suite.write_sample_metrics("digits", copied=(0.0, 0.0))
     labels = {"source": "model", "seed": 1}
     path = suite.results / "digits" / "sample_metrics.json"
     controls = [share(0.9, source="held_out_images"), share(0.02, source="model", seed=0)]

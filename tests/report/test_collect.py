@@ -62,7 +62,7 @@ def test_a_training_run_of_unknown_settings_is_refused(synthetic: Write) -> None
         read(suite)
 
 
-def test_stale_calibration_is_refused(synthetic: Write) -> None:
+def test_stale_baselines_is_refused(synthetic: Write) -> None:
     suite = synthetic({"digits": (0,)})
     suite.edit(suite.results / "digits" / "baselines.json", config_digest="f" * 64)
     with pytest.raises(GanbenchError, match=r"baselines\.json: was made with other settings"):

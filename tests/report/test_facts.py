@@ -47,7 +47,7 @@ def test_what_did_not_run_has_no_numbers(built: Synthetic) -> None:
 
 def test_provenance_counts_and_sums(built: Synthetic) -> None:
     found = built.report["provenance"]
-    # Two experiments share MNIST's record of `fetch`; each has its own calibration.
+    # Two experiments share MNIST's record of `fetch`; each has its own baselines.
     assert found["records"] == 3 + 4 + 3 * 7
     assert (found["seeds_finished"], found["seeds_diverged"]) == (3, 3)
     assert found["commit"] == COMMIT[:10]

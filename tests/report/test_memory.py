@@ -6,7 +6,7 @@ from ganbench.report.table1.memory import Copied, Share, memory_verdict
 from ganbench.report.table1.verdicts import Runs
 
 RUNS = Runs((225.0,), 0, True, True)
-CONTROL = Share(0.1, 0.06)
+HELD_OUT = Share(0.1, 0.06)
 # Half the way from the control to 1, and the error of a seed's 0.04 with half the control's.
 BOUND, ERROR = 0.55, 0.05
 Z90, Z95 = 1.6449, 1.9600
@@ -14,7 +14,7 @@ NEAR = 1e-3
 
 
 def verdict(*values: float, error: float = 0.04, runs: Runs = RUNS) -> str:
-    return memory_verdict(runs, Copied(tuple(Share(one, error) for one in values), CONTROL))
+    return memory_verdict(runs, Copied(tuple(Share(one, error) for one in values), HELD_OUT))
 
 
 def test_no_memory_where_every_seed_lies_below_half_way() -> None:

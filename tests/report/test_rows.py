@@ -31,13 +31,19 @@ def test_three_seeds(synthetic: Write) -> None:
     assert row.interval == pytest.approx((222.0 - half, 222.0 + half))
     assert (row.seeds_run, row.seeds_finished, row.seeds_diverged) == (3, 3, 0)
     assert (row.standard_error, row.error_over) == (2.0, "test images")
-    assert (row.status, row.epochs) == ("ok", (300, 300))
+    assert (row.status, row.epochs) == ("ok", (2000, 2000))
 
 
 def test_best_validation_is_a_row_of_its_own(synthetic: Write) -> None:
     row = only(rows_of(synthetic({"mnist": (0, 1)})), "mnist", "best validation")
     assert row.log_likelihood == pytest.approx(203.5)
-    assert row.epochs == (298, 299)
+    assert row.epochs == (1998, 1999)
+
+
+def test_an_earlier_reported_epoch_is_a_row_of_its_own(synthetic: Write) -> None:
+    row = only(rows_of(synthetic({"mnist": (0, 1)})), "mnist", "after 1,000 epochs")
+    assert row.log_likelihood == pytest.approx(180.5)
+    assert row.epochs == (1000, 1000)
 
 
 def test_one_seed_has_no_interval(synthetic: Write) -> None:
@@ -99,27 +105,27 @@ def test_the_papers_rows_stand_only_beside_their_data(synthetic: Write) -> None:
     rows = rows_of(synthetic(seeds))
     published = [(number, row) for number, row in enumerate(rows) if row.kind == "published"]
     assert [row.experiment for _, row in published] == ["MNIST"] * 4 + ["TFD"] * 4
-    # Two states of ours and five samplers that learn nothing for each experiment.
-    assert [number for number, _ in published] == [0, 1, 2, 3, 18, 19, 20, 21]
+    # For each experiment two states of ours, of MNIST four earlier ones, and five baselines.
+    assert [number for number, _ in published] == [0, 1, 2, 3, 26, 27, 28, 29]
     assert [row.protocol for _, row in published] == [None, None, None, "gan2014"] * 2
     assert published[3][1].log_likelihood == 225
     assert published[7][1].error_over == "folds"
-    assert [row.experiment for row in rows[22:]] == ["tfd"] * 7 + ["faces48"] * 7 + ["digits"] * 7
+    assert [row.experiment for row in rows[30:]] == ["tfd"] * 7 + ["faces48"] * 7 + ["digits"] * 7
 
 
 def test_what_learns_nothing_stands_below_under_its_own_protocol(synthetic: Write) -> None:
     rows = rows_of(synthetic({"digits": (0,)}))
-    found = {row.source: row for row in rows if row.kind == "calibration"}
+    found = {row.source: row for row in rows if row.kind == "baseline"}
     assert list(found) == [
-        "calibration: training images",
-        "calibration: 1,000 k-means centres",
-        "calibration: 10,000 k-means centres",
-        "calibration: Gaussian of the pixels",
-        "calibration: uniform noise",
+        "baseline: training images",
+        "baseline: 1,000 k-means centres",
+        "baseline: 10,000 k-means centres",
+        "baseline: Gaussian of the pixels",
+        "baseline: uniform noise",
     ]
-    assert found["calibration: 1,000 k-means centres"].protocol == "gan2014_1000_centers"
-    assert found["calibration: uniform noise"].log_likelihood == -560.0
-    images = found["calibration: training images"]
+    assert found["baseline: 1,000 k-means centres"].protocol == "gan2014_1000_centers"
+    assert found["baseline: uniform noise"].log_likelihood == -560.0
+    images = found["baseline: training images"]
     # The row is the protocol's one draw; the other stands below.
     assert (images.protocol, images.log_likelihood) == ("gan2014", 240.0)
     assert images.seed_values == (240.0, 240.5)

@@ -95,7 +95,7 @@ def test_every_measure_has_its_column_in_one_table(suite: Suite) -> None:
     for table in tables:
         assert [row[:2] for row in table.rows] == [
             ("digits 8 x 8", "ours: seed 0"),
-            ("digits 8 x 8", "control: held-out training images"),
+            ("digits 8 x 8", "baseline: held-out training images"),
         ]
 
 

@@ -94,9 +94,7 @@ def test_a_bandwidth_at_the_edge_is_flagged() -> None:
 
 def test_draws_and_notes_of_protocols_stand_below() -> None:
     images = row(seed_values=(240.0, 240.5), protocol="gmmn2015", protocol_note="it leaks")
-    table = printed_table(
-        "title", [replace(images, kind="calibration", source="calibration: x")], []
-    )
+    table = printed_table("title", [replace(images, kind="baseline", source="baseline: x")], [])
     assert "E, x, each draw (the first is the row): 240.0, 240.5." in table.notes
     assert "gmmn2015: it leaks." in table.notes
 
@@ -117,7 +115,7 @@ def test_csv_has_the_numbers(built: Synthetic) -> None:
     ours = next(row for row in rows if row["experiment"] == "mnist")
     assert float(ours["log_likelihood"]) == pytest.approx(223.0)
     assert float(ours["interval_low"]) < 223 < float(ours["interval_high"])
-    assert (ours["seeds_run"], ours["seeds_diverged"], ours["epochs_low"]) == ("3", "1", "300")
+    assert (ours["seeds_run"], ours["seeds_diverged"], ours["epochs_low"]) == ("3", "1", "2000")
 
 
 def test_markdown_has_every_cell(built: Synthetic) -> None:

@@ -18,9 +18,9 @@ from ganbench.report.style import PALETTE, empty_figure, figure_style, new_figur
 from ganbench.report.table1.table import NONE, PrintedTable, write_printed_table
 
 BASELINES = {
-    "held_out_images": "control: held-out training images",
-    "blurred_images": "control: the same, blurred",
-    "training_images": "control: training images",
+    "held_out_images": "baseline: held-out training images",
+    "blurred_images": "baseline: the same, blurred",
+    "training_images": "baseline: training images",
 }
 NOT_SCORED = "not scored yet; run `ganbench score`"
 SHOWN_BANDWIDTH = 1.0  # times the median distance; the csv has the others
@@ -36,7 +36,7 @@ PANELS = {
 LEGENDS = {
     "memorisation": "Copied is the measure to read: copies raise it and blur does not. C_T, "
     "P(farther) and the distance ratio fall for copies and may fall as much for blur, as for the "
-    "blurred control. Copied below 0: the nearest real image is a test image more often than these "
+    "blurred baseline. Copied below 0: the nearest real image is a test image more often than these "
     "are among the images, so that samples are rather of the test images' kind. Where the held-out "
     "images do not score 0, training and test images differ of themselves.",
     "coverage": "Pairs alike: share of pairs of samples nearer to each other than 99 % of the "

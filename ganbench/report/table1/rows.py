@@ -14,9 +14,9 @@ TRAINING_IMAGES = "training_images"
 SOURCES = {
     "last": "ours: last epoch",
     "best_validation": "ours: best validation epoch",
-    TRAINING_IMAGES: "calibration: training images",
-    "gaussian": "calibration: Gaussian of the pixels",
-    "uniform_noise": "calibration: uniform noise",
+    TRAINING_IMAGES: "baseline: training images",
+    "gaussian": "baseline: Gaussian of the pixels",
+    "uniform_noise": "baseline: uniform noise",
 }
 # The paper's own model was scored by its own script; how the others were is in their papers.
 PAPERS_OWN = "Adversarial nets"
@@ -55,7 +55,7 @@ class Row:
 
     experiment: str
     title: str
-    kind: Literal["published", "ours", "calibration"]
+    kind: Literal["published", "ours", "baseline"]
     source: str
     status: str = "ok"
     seeds_run: int | None = None
@@ -139,7 +139,7 @@ def _sampler(results: ExperimentResults, sampler: str) -> Row:
     row = Row(
         experiment=results.name,
         title=results.experiment.title,
-        kind="calibration",
+        kind="baseline",
         source=SOURCES.get(sampler) or _kmeans(sampler),
         status=status,
     )
@@ -151,7 +151,7 @@ def _sampler(results: ExperimentResults, sampler: str) -> Row:
 
 
 def _kmeans(sampler: str) -> str:
-    return f"calibration: {int(sampler.removeprefix('kmeans_')):,} k-means centres"
+    return f"baseline: {int(sampler.removeprefix('kmeans_')):,} k-means centres"
 
 
 def _measured(
