@@ -27,8 +27,9 @@ def copied_share(to_train: Nearest, to_fresh: Nearest, n_train: int, n_fresh: in
     are among the real images: pi = n_train / (n_train + n_fresh). A copy's always is. With y the
     share of samples whose nearest is a training image, the copied share is (y - pi) / (1 - pi): 0
     for fresh draws and their averages, 1 for a perfect memory. The baseline is in the measure:
-    fresh images are what training images are, but that the sampler never saw them. Where the two differ
-    of themselves, it measures which of them samples resemble too, and may fall below 0.
+    fresh images are what training images are, but that the sampler never saw them. Where the two
+    sets differ from each other, it also measures which of them samples resemble, and may fall
+    below 0.
 
     The standard error counts samples of the same nearest image as one (clusters), so that a
     collapsed sampler has a large one.

@@ -37,8 +37,8 @@ LEGENDS = {
     "memorisation": "Copied is the measure to read: copies raise it and blur does not. C_T, "
     "P(farther) and the distance ratio fall for copies and may fall as much for blur, as for the "
     "blurred baseline. Copied below 0: the nearest real image is a test image more often than "
-    "these are among the images, so that samples are rather of the test images' kind. Where the held-out "
-    "images do not score 0, training and test images differ of themselves.",
+    "these are among the images, so that samples are rather of the test images' kind. Where the "
+    "held-out images do not score 0, training and test images differ from each other.",
     "coverage": "Pairs alike: share of pairs of samples nearer to each other than 99 % of the "
     "data's. Different bins: share of k-means bins. Class KL: from the samples' classes to the "
     "test images', by a classifier trained here, whose accuracy is beside it.",
