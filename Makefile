@@ -48,11 +48,11 @@ format: .venv/.ok
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile
 
-# Samples and weights stay behind (they can be made again), face photographs always do. The generators
-# that docs/likelihood.md starts from were added by hand.
+# Records and tables. Samples, weights and pictures stay behind (a command makes them again: see
+# docs/likelihood.md); the generators and pictures that documents show were added by hand.
 publish:
 	cd results && find $(SUITE) -type f -size -20M \( -name '*.json' -o -name history.csv -o -name theory.npz \
-	  -o -path '*/report/*' ! -name '*faces48*' \) -exec cp --parents {} published/ \;
+	  -o -path '*/report/*.md' -o -path '*/report/*.csv' \) -exec cp --parents {} published/ \;
 
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name published -exec rm -rf {} +

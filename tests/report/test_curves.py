@@ -13,6 +13,7 @@ COLUMNS = [column for _, _, lines in PANELS for column, *_ in lines]
 
 def history(level: float, epochs: int = 4, phases: tuple[int, ...] = (1, 1, 1, 1)) -> pd.DataFrame:
     table = pd.DataFrame({"epoch": range(1, epochs + 1), "phase": phases[:epochs]})
+    table["learning_rate"] = 0.1 / table["epoch"]
     for column in COLUMNS:
         table[column] = level
     # Monitored in every second epoch only.
@@ -46,8 +47,17 @@ def test_the_thick_line_is_the_mean_over_finished_seeds() -> None:
 
 def test_one_seed_has_no_band() -> None:
     figure = learning_curves_figure({0: history(0.2)}, {}, "title", "footer")
-    assert [len(axes.collections) for axes in figure.axes] == [0] * 5
+    assert [len(axes.collections) for axes in figure.axes] == [0] * 6
     assert len(figure.axes[2].get_lines()) == 2
+
+
+def test_the_learning_rate_falls_to_the_right() -> None:
+    figure = learning_curves_figure({0: history(0.2), 3: history(0.6)}, {}, "title", "footer")
+    by_rate = figure.axes[-1]
+    assert by_rate.xaxis_inverted()
+    seeds = by_rate.get_lines()
+    np.testing.assert_allclose(seeds[0].get_xdata(), [0.05, 0.025])
+    assert [line.get_ydata()[0] for line in seeds] == [0.2, 0.6]
 
 
 def test_a_diverged_seed_is_dotted_and_in_no_mean() -> None:
@@ -70,7 +80,7 @@ def test_histories_from_before_the_alarm_say_so_or_are_left_out() -> None:
 def test_a_new_phase_is_marked_between_its_epochs() -> None:
     two = history(0.2, phases=(1, 1, 2, 2))
     figure = learning_curves_figure({0: two}, {}, "title", "footer")
-    for axes in figure.axes:
+    for axes in figure.axes[:-1]:
         (mark,) = unlabelled(axes, "--")
         assert list(mark.get_xdata()) == [2.5, 2.5]
 

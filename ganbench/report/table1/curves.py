@@ -47,7 +47,7 @@ PANELS = (
         ),
     ),
 )
-LAYOUT = "AB;CD;EE"  # in the order of the panels
+LAYOUT = "AB;CD;EF"  # in the order of the panels; F: likelihood against learning rate
 CHOICE: dict[str, Any] = {"s": 45, "facecolors": "none", "linewidths": 1.2, "zorder": 3}
 
 
@@ -57,7 +57,7 @@ def learning_curves_figure(
     title: str,
     footer: str,
 ) -> Figure:
-    """Returns validation log-likelihood, losses, D(x) and D(G(z)), gradient norms and collapse.
+    """Returns curves over epochs, and validation log-likelihood against the learning rate.
 
     Args:
         finished: history.csv of each seed that finished, at least one.
@@ -66,7 +66,7 @@ def learning_curves_figure(
         footer: seeds and commit.
     """
     figure = new_figure(title, footer, height=5.4)
-    panels = list(figure.subplot_mosaic(LAYOUT, sharex=True).values())
+    *panels, by_rate = figure.subplot_mosaic(LAYOUT).values()
     for axes, (name, unit, columns) in zip(panels, PANELS, strict=True):
         for column, label, colour in columns:
             _seed_lines(axes, _with(finished, column), column, label, colour)
@@ -75,7 +75,7 @@ def learning_curves_figure(
         _mark_phases(axes, next(iter(finished.values())))
         axes.set_title(name, loc="left")
         axes.set_ylabel(unit)
-        axes.tick_params(labelbottom=True)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         if len(columns) > 1:
             axes.legend(loc="best")
     _, alike, _, outputs, gradients = panels
@@ -83,8 +83,20 @@ def learning_curves_figure(
     alike.set(ylim=(-0.03, 1.03))
     outputs.set(ylim=(-0.03, 1.03))
     gradients.set(yscale="log", xlabel="epoch")
-    gradients.xaxis.set_major_locator(MaxNLocator(integer=True))
+    outputs.set(xlabel="epoch")
+    _likelihood_by_rate(by_rate, finished)
     return figure
+
+
+def _likelihood_by_rate(axes: Axes, histories: Mapping[int, pd.DataFrame]) -> None:
+    """Each seed's validation log-likelihood against the learning rate, which falls to the right."""
+    for history in histories.values():
+        monitored = history.dropna(subset="validation_log_likelihood")
+        rates, values = monitored["learning_rate"], monitored["validation_log_likelihood"]
+        axes.plot(rates, values, color=SCORE, linewidth=0.8)
+    axes.set_title("likelihood against the learning rate", loc="left")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="nats")
+    axes.invert_xaxis()
 
 
 def _with(histories: Mapping[int, pd.DataFrame], column: str) -> dict[int, pd.DataFrame]:

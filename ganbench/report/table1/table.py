@@ -19,6 +19,7 @@ from ganbench.published import GAN2014
 from ganbench.report.collect import ExperimentResults
 from ganbench.report.table1.collapse import collapse_notes
 from ganbench.report.table1.rows import Range, Row
+from ganbench.report.table1.stopping import stopping_notes
 
 COLUMNS = (
     "Experiment",
@@ -72,6 +73,7 @@ def printed_table(
     lines = [f"[{letter}] {note}" for note, letter in letters.items()]
     lines += [_each_seed(row) for row in rows if len(row.seed_values) > 1]
     lines += [note for results in experiments for note in collapse_notes(results)]
+    lines += [note for results in experiments for note in stopping_notes(results)]
     lines += _protocol_notes(rows)
     lines += [message for results in experiments for message in results.messages]
     sentences = (line if line.endswith(".") else f"{line}." for line in lines)
