@@ -131,6 +131,7 @@ def compile_build(build: Build, arch: str, settings: dict[str, Any] | None = Non
     """
     if settings is None:
         settings = tuned_table(arch)["configs"][build.kernel.__name__][build.variant]
+    assert settings is not None
     options = {key: value for key, value in settings.items() if key.islower()}
     blocks = {key: value for key, value in settings.items() if key.isupper()}
     # The default of enable_fp_fusion differs between versions of Triton.

@@ -412,7 +412,9 @@ def test_variants_differ_in_nothing_else(name: str, base: str, differs: dict[str
         assert plain["generator"].pop("noise") == "uniform"
     elif name == "mnist_25_epochs":
         assert found["training"]["phases"][0].pop("epochs") == differs["training"]["phases"]
-        assert plain["training"]["phases"][0].pop("epochs") == 300
+        assert plain["training"]["phases"][0].pop("epochs") == 2000
+        assert found["evaluation"].pop("report_epochs") == []
+        assert plain["evaluation"].pop("report_epochs") == [300, 600, 1000, 1500]
         assert found["evaluation"].pop("draws") == 1
         assert plain["evaluation"].pop("draws") == 5
     else:

@@ -37,26 +37,6 @@ def main(write: bool = False) -> None:
         )
 
 
-def budget_summary(budgets: dict[str, dict[str, dict[str, int]]]) -> str:
-    """Returns a short Markdown table: each kernel's builds and the largest of their budgets."""
-    names = sorted({name.split("/")[0] for rows in budgets.values() for name in rows})
-    lines = [
-        f"| kernel | builds | {' | '.join(budgets)} |",
-        "| --- | --- |" + " --- |" * len(budgets),
-    ]
-    for kernel in names:
-        builds = [
-            [row for name, row in rows.items() if name.split("/")[0] == kernel]
-            for rows in budgets.values()
-        ]
-        cells = [
-            f"{max(row['registers'] for row in rows)} / {max(row['shared'] for row in rows):,}"
-            for rows in builds
-        ]
-        lines.append(f"| `{kernel}` | {len(builds[0])} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
 def budget_table(measured: dict[str, dict[str, dict[str, int]]]) -> str:
     """Returns a Markdown table: a row per build; registers, spills and shared bytes per GPU."""
     columns = {

@@ -1,5 +1,8 @@
 """Launches the maxout kernels on contiguous copies of their inputs."""
 
+# pyright: reportArgumentType=false
+# A kernel takes plain numbers for its tl.constexpr parameters.
+
 import torch
 import triton
 from torch import Tensor
@@ -124,4 +127,5 @@ def epilogue_backward(grad: Tensor, which: Tensor, pieces: int, keep: float) -> 
 
 def _sizes(x: Tensor) -> tuple[int, int, int]:
     """Seeds, rows and columns of [S, N, D] or [N, D]."""
-    return (1, *x.shape) if x.dim() == 2 else tuple(x.shape)
+    *seeds, rows, columns = x.shape
+    return seeds[0] if seeds else 1, rows, columns

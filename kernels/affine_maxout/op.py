@@ -92,7 +92,8 @@ def _prepare(
     if dropout is not None:
         check_dropout("maxout", *dropout, x.shape[: x.dim() - 2])
     chosen = choose("maxout", impl, x, x.shape[:-1].numel() * weight.shape[-3:].numel())
-    return *(dropout or (1.0, None, None)), chosen
+    keep, seed, offset = dropout or (1.0, None, None)
+    return keep, seed, offset, chosen
 
 
 def _check_weight(x: Tensor, weight: Tensor) -> None:

@@ -1,5 +1,8 @@
 """Launches the kernels of a dense update; every tensor is contiguous, float32 and on one device."""
 
+# pyright: reportArgumentType=false
+# A kernel takes plain numbers for its tl.constexpr parameters.
+
 from typing import Any, NamedTuple
 
 import torch
@@ -239,14 +242,15 @@ def square_blocks(weight: Tensor, precision: str) -> int:
         precision: of the product.
     """
     pieces = weight.shape[1] if weight.dim() == 4 else 1
-    return triton.cdiv(weight.shape[-1], weight_tiles(pieces, precision, weight.device)["BLOCK_D"])
+    block = weight_tiles(pieces, precision, weight.device)["BLOCK_D"]
+    return int(triton.cdiv(weight.shape[-1], block))
 
 
 def bound(
     weights: Tensor,
     rounded: Tensor,
     squares: Tensor,
-    table: tuple[Tensor, ...],
+    table: tuple[Tensor, Tensor, Tensor, Tensor],
     max_norm: float,
     blocks: int,
 ) -> None:

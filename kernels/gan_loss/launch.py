@@ -1,5 +1,8 @@
 """Launches the loss kernels: one for up to 65,536 logits of a seed, two above."""
 
+# pyright: reportArgumentType=false
+# A kernel takes plain numbers for its tl.constexpr parameters.
+
 import torch
 import triton
 from torch import Tensor
@@ -18,7 +21,7 @@ def forward(real: Tensor, fake: Tensor, objective: str) -> tuple[Tensor, Tensor,
     config = kernel_config("adversarial_loss_kernel", dtype_name(real.dtype), real.device)
     block = config["BLOCK"]
     span = n if 2 * n <= ONE_LAUNCH else block * triton.cdiv(triton.cdiv(n, block), MAX_PARTS)
-    parts = triton.cdiv(n, span) if n else 0
+    parts = int(triton.cdiv(n, span)) if n else 0
     sums = real.new_empty((seeds, max(parts, 1), 2), dtype=torch.float32)
     if parts == 0:
         sums.fill_(torch.nan)

@@ -65,7 +65,7 @@ def _choose(real_logits: Tensor, fake_logits: Tensor, objective: str, impl: Impl
 
 
 def _forward(
-    real: Tensor, fake: Tensor, objective: str, impl: str
+    real: Tensor, fake: Tensor, objective: Objective, impl: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     if impl == "reference":
         return reference.adversarial_loss(real, fake, objective)
@@ -82,7 +82,7 @@ def _backward(grad_d: Tensor, grad_g: Tensor, gradients: Tensor) -> tuple[Tensor
 
 
 def _forward_fake(
-    real: Tensor, fake: Tensor, objective: str, impl: str
+    real: Tensor, fake: Tensor, objective: Objective, impl: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     del fake, objective, impl
     empty = real.new_empty

@@ -1,5 +1,8 @@
 """Launches the dropout kernel, and prepares masks for kernels that draw their own."""
 
+# pyright: reportArgumentType=false
+# A kernel takes plain numbers for its tl.constexpr parameters.
+
 from typing import NamedTuple
 
 import torch

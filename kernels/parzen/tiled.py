@@ -37,7 +37,11 @@ def parzen_log_likelihood(points: Tensor, centers: Tensor, sigmas: Tensor) -> Te
         beyond = distances.sub_(closer.unsqueeze(-1))
         for exponent, total in zip(exponents, sums[:, rows], strict=True):
             total += (beyond * exponent).clamp_(min=LOWEST_EXPONENT).exp_().sum(-1)
-    return torch.outer(exponents, nearest) + sums.log() - log_volume(*centers.shape, sigmas)
+    return (
+        torch.outer(exponents, nearest)
+        + sums.log()
+        - log_volume(len(centers), centers.shape[1], sigmas)
+    )
 
 
 def log_volume(number: int, size: int, sigmas: Tensor) -> Tensor:
@@ -62,7 +66,7 @@ def parzen_log_likelihood_backward(
         sigmas: [K].
         log_likelihood: the result, [K, M].
     """
-    log_sums = log_likelihood + log_volume(*centers.shape, sigmas)
+    log_sums = log_likelihood + log_volume(len(centers), centers.shape[1], sigmas)
     grad_points, grad_centers = torch.zeros_like(points), torch.zeros_like(centers)
     grad_sigmas = -points.shape[1] * grad.sum(-1) / sigmas
     for rows, columns, part, center, distances in _tiles(points, centers):

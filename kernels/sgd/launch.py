@@ -1,5 +1,8 @@
 """Launches the optimiser kernels, one for each parameter."""
 
+# pyright: reportArgumentType=false
+# A kernel takes plain numbers for its tl.constexpr parameters.
+
 from collections.abc import Sequence
 
 import triton

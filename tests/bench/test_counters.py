@@ -34,7 +34,7 @@ from ganbench.seeding import generator
 settings = updates.experiment("mnist")
 run = updates.run(settings, updates.images(settings, 50_000))
 for _ in range(5):
-    run.update([updates.batch(settings)])
+    run.update(updates.batch(settings).unsqueeze(0))
 samples = run.sample(parzen.GAN2014.samples, generator(0, "sampling"))
 parzen.choose_bandwidth(run.validation, samples, parzen.GAN2014.sigmas)
 # Not getrusage, whose maximum a process takes over from the one that started it.

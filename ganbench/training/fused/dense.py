@@ -229,7 +229,7 @@ class _Bounds:
                         ]
                     )
                 )
-        self.table: tuple[Tensor, ...] = ()
+        self.table: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
         if rows:
             starts, lengths, firsts, counts = torch.cat(rows, 1).to(device)
             self.table = starts, lengths.int(), firsts, counts.int()
