@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --benchmark-disable
 DEMO := configs/suites/demo.yaml
 export MPLBACKEND := Agg
 
-.PHONY: demo reproduce test bench gpu-check check format publish clean
+.PHONY: demo reproduce test bench gpu-check gpu-campaign check format publish clean
 
 demo: .venv/.ok
 	$(SMK) --config suite=$(DEMO)
@@ -32,6 +32,10 @@ bench: .venv/.ok
 # On a machine with an NVIDIA GPU; needs torch, triton, pytest and this tree, no network.
 gpu-check:
 	$(PYTHON) ganbench/bench/gpu_check.py results/gpu-check
+
+# There too: the long runs in order of value; ARGS="--dry-run" prints the plan and its minutes.
+gpu-campaign:
+	$(PYTHON) ganbench/bench/gpu_campaign.py $(ARGS)
 
 check: .venv/.ok
 	$(BIN)/ruff check .
