@@ -11,6 +11,7 @@ from snakemake.utils import min_version
 
 from ganbench.config import load_suite, suite_experiments
 from ganbench.data.fetch import available, data_directory
+from ganbench.numerics import NUMERICS
 from ganbench.provenance import code_digest, has_gpu
 from ganbench.report import outputs as report_outputs
 from ganbench.report.theory import outputs as theory_outputs
@@ -126,7 +127,7 @@ rule fetch:
         mem_mb=4000,
         runtime=60,
     params:
-        code=code_digest("fetch"),
+        numerics=NUMERICS["fetch"],
         # Data that turns up later is fetched again, and what needs it runs.
         found=lambda wildcards: available(wildcards.dataset, DATA_DIR),
         config=lambda wildcards: BY_DATASET[wildcards.dataset],
@@ -154,7 +155,7 @@ for experiment, (config_path, experiment_settings, numbers) in EXPERIMENTS.items
                 mem_mb=6000,
                 runtime=2880,
             params:
-                code=code_digest("train"),
+                numerics=NUMERICS["train"],
                 settings=experiment_settings.training_digest,
                 config=config_path,
                 seeds=",".join(map(str, group)),
@@ -177,7 +178,7 @@ rule sample:
         mem_mb=4000,
         runtime=60,
     params:
-        code=code_digest("sample"),
+        numerics=NUMERICS["sample"],
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
     shell:
@@ -198,7 +199,7 @@ rule evaluate:
         mem_mb=4000,
         runtime=120,
     params:
-        code=code_digest("evaluate"),
+        numerics=NUMERICS["evaluate"],
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
     shell:
@@ -220,7 +221,7 @@ rule baselines:
         mem_mb=4000,
         runtime=120,
     params:
-        code=code_digest("baselines"),
+        numerics=NUMERICS["baselines"],
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
         like=like_option,
@@ -246,7 +247,7 @@ rule sample_metrics:
         mem_mb=6000,
         runtime=60,
     params:
-        code=code_digest("sample_metrics"),
+        numerics=NUMERICS["sample_metrics"],
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
         like=like_option,
@@ -267,7 +268,7 @@ rule theory:
         mem_mb=2000,
         runtime=60,
     params:
-        code=code_digest("theory"),
+        numerics=NUMERICS["theory"],
         settings=lambda wildcards: THEORY[wildcards.experiment][1].model_dump_json(),
         config=lambda wildcards: THEORY[wildcards.experiment][0],
         seeds=lambda wildcards: ",".join(map(str, THEORY[wildcards.experiment][2])),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ganbench.config import Experiment
 from ganbench.errors import GanbenchError
+from ganbench.numerics import NUMERICS, version_of
 from ganbench.provenance import (
     atomic_path,
     code_digest,
@@ -57,6 +58,10 @@ class Provenance(_Strict):
     """Who computed it, where, with what."""
 
     code_digest: str = Field(description="Of the stage's syntax trees.")
+    numerics: int | None = Field(
+        default=None,
+        description="Version of the stage's numbers; absent in records older than versions.",
+    )
     git_commit: str = Field(description="Empty outside a git checkout.")
     git_dirty: bool = Field(description="Whether tracked files differed from the commit.")
     versions: dict[str, str] = Field(description="python, torch, triton, numpy.")
@@ -134,6 +139,7 @@ def provenance(
     commit, dirty = git_state()
     return Provenance(
         code_digest=code_digest(stage),
+        numerics=NUMERICS[stage],
         git_commit=commit,
         git_dirty=dirty,
         versions=versions(),
@@ -179,6 +185,35 @@ def effective_digest(record: Record) -> str:
     if record.stage != "train":
         return record.config_digest
     return known_experiment(record).training_digest
+
+
+def numbers_version(record: Record) -> str:
+    """Returns what decides whether a table may mix two records of one stage, in words.
+
+    It is the version of the stage's numbers; of a record whose version nobody knows, its code.
+    """
+    made = record.provenance
+    version = version_of(made.code_digest, made.numerics)
+    return f"code {made.code_digest[:12]}" if version is None else f"version {version}"
+
+
+def refuse_stale(path: Path, digest: str, now: str, config: Path) -> None:
+    """Refuses a record of other settings than its configuration file has now.
+
+    Args:
+        path: of the record.
+        digest: of the settings it was made with.
+        now: of the settings now.
+        config: the configuration file.
+
+    Raises:
+        GanbenchError: they differ.
+    """
+    if digest != now:
+        raise GanbenchError(
+            f"{path}: was made with other settings (config digest {digest[:12]}) than {config} has "
+            f"now ({now[:12]}); run its stage again"
+        )
 
 
 def known_experiment(record: Record) -> Experiment:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from ganbench.config import Experiment, settings_digest, suite_experiments
 from ganbench.errors import GanbenchError
-from ganbench.records import Metric, Record, companion, effective_digest, read_record
+from ganbench.records import (
+    Metric,
+    Record,
+    companion,
+    effective_digest,
+    numbers_version,
+    read_record,
+    refuse_stale,
+)
 
 SEED_STAGES = ("train", "sample", "evaluate")
 
@@ -140,7 +148,9 @@ def _experiment(
         sample_metrics=_read(measured) if measured.exists() else None,
     )
     for stored in found.stored[1:]:
-        _refuse_stale(stored, experiment, config)
+        training = stored.record.stage == "train"
+        now = experiment.training_digest if training else experiment.digest
+        refuse_stale(stored.path, effective_digest(stored.record), now, config)
     for stage in SEED_STAGES:
         _refuse_mixed(found.stages[stage].values())
     return found
@@ -150,33 +160,22 @@ def _read(path: Path) -> Stored:
     return Stored(path, read_record(path))
 
 
-def _refuse_stale(stored: Stored, experiment: Experiment, config: Path) -> None:
-    digest = effective_digest(stored.record)
-    now = experiment.training_digest if stored.record.stage == "train" else experiment.digest
-    if digest != now:
-        raise GanbenchError(
-            f"{stored.path}: was made with other settings (config digest {digest[:12]}) than "
-            f"{config} has now ({now[:12]}); run its stage again"
-        )
-
-
 def _refuse_mixed(stage: Collection[Stored]) -> None:
     """Records of one stage must agree in what can change their numbers."""
     compared: dict[str, Callable[[Record], str]] = {
-        "config digest": effective_digest,
-        "code digest": lambda record: record.provenance.code_digest,
+        "settings": lambda record: f"config digest {effective_digest(record)[:12]}",
+        "numbers": numbers_version,
         # A stage that had nothing to work on has read no data.
-        "data set digest": lambda record: (
-            settings_digest(record.datasets) if record.datasets else ""
+        "pixels": lambda record: (
+            f"data set digest {settings_digest(record.datasets)[:12]}" if record.datasets else ""
         ),
     }
-    for what, digest in compared.items():
-        known = [(stored.path, digest(stored.record)) for stored in stage]
-        known = [(path, found) for path, found in known if found]
-        for path, found in known[1:]:
-            first_path, first_found = known[0]
-            if found != first_found:
+    for what, describe in compared.items():
+        described = [(stored.path, describe(stored.record)) for stored in stage]
+        (first_path, first), *others = [pair for pair in described if pair[1]] or [(None, "")]
+        for path, text in others:
+            if text != first:
                 raise GanbenchError(
-                    f"{path}: {what} {found[:12]} differs from {first_found[:12]} of "
-                    f"{first_path}; run the older one's stage again, a table cannot mix them"
+                    f"{path}: its {what} ({text}) are not those of {first_path} ({first}); a table "
+                    "cannot mix them: run the older one's stage again"
                 )

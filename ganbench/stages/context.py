@@ -13,13 +13,15 @@ from ganbench.config import Experiment, experiment_name, load_experiment
 from ganbench.data.datasets import Dataset, load, split_digests
 from ganbench.data.rows import Images
 from ganbench.errors import GanbenchError
-from ganbench.provenance import code_digest, file_sha256
+from ganbench.numerics import NUMERICS
+from ganbench.provenance import file_sha256
 from ganbench.records import (
     Metric,
     Record,
     Stage,
     Status,
     known_experiment,
+    numbers_version,
     provenance,
     read_record,
 )
@@ -85,20 +87,20 @@ class Job:
             digests: of each split now.
 
         Raises:
-            GanbenchError: it is of another stage, code, data set, preprocessing or protocol, or of
-                another number of draws.
+            GanbenchError: it is of another stage, version, data set, preprocessing, protocol or
+                number of draws.
         """
         record = read_record(path)
         same = (
             record.stage == self.stage
-            and record.provenance.code_digest == code_digest(self.stage)
+            and numbers_version(record) == f"version {NUMERICS[self.stage]}"
             and record.datasets == digests
             and known_experiment(record).data_digest == self.experiment.data_digest
         )
         if not same:
             raise GanbenchError(
-                f"--like: {path} is no {self.stage} record of this code for the data, protocol and "
-                f"draws of {self.config}; leave --like out"
+                f"--like: {path} is no {self.stage} record of version {NUMERICS[self.stage]} for "
+                f"the data, protocol and draws of {self.config}; leave --like out"
             )
         return record.metrics, {f"{path.parent.name}/{path.name}": file_sha256(path)}
 

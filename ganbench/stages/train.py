@@ -18,7 +18,8 @@ from ganbench.config import settings_digest
 from ganbench.data.datasets import Dataset
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
 from ganbench.evaluation.diversity import COLLAPSED
-from ganbench.provenance import atomic_path, code_digest
+from ganbench.numerics import NUMERICS
+from ganbench.provenance import atomic_path
 from ganbench.records import Metric, Record
 from ganbench.stages.context import Job
 from ganbench.training.checkpoints import Checkpoints
@@ -176,9 +177,9 @@ def _groups(jobs: Sequence[Job], digests: dict[str, str]) -> list[_Group]:
 
 
 def _checkpoints(job: Job, datasets: dict[str, str]) -> Checkpoints:
-    """Other settings, code, data or seed have a folder of their own and never meet."""
+    """Other settings, numbers, data or seed have a folder of their own and never meet."""
     digest = settings_digest(
-        [job.experiment.training_digest, code_digest("train"), datasets, job.seed]
+        [job.experiment.training_digest, NUMERICS["train"], datasets, job.seed]
     )
     return Checkpoints(job.out.parent / "checkpoints" / digest[:16], digest)
 

@@ -173,6 +173,7 @@ def _record(
         metrics=metrics or [],
         provenance=Provenance(
             code_digest=f"{stage}-code",
+            numerics=1,
             git_commit=COMMIT,
             git_dirty=False,
             versions={"python": "3.11.2", "torch": "2.13.0", "numpy": "2.4.6"},

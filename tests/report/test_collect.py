@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from ganbench.errors import GanbenchError
+from ganbench.numerics import VERSION_1_CODE
 from ganbench.report.collect import collect
 
 from .synthetic import Synthetic
@@ -16,22 +17,44 @@ def read(suite: Synthetic) -> None:
 
 
 @pytest.mark.parametrize("stage", ["train", "sample", "evaluate"])
-def test_records_of_other_code_are_refused(synthetic: Write, stage: str) -> None:
+def test_records_of_another_version_of_the_numbers_are_refused(
+    synthetic: Write, stage: str
+) -> None:
     suite = synthetic({"digits": (0, 1)})
     first, second = (suite.record_path("digits", seed, stage) for seed in (0, 1))
-    suite.edit(second, provenance={"code_digest": "other-code"})
+    suite.edit(second, provenance={"numerics": 2})
     with pytest.raises(GanbenchError) as error:
         read(suite)
     assert str(error.value) == (
-        f"{second}: code digest other-code differs from {f'{stage}-code'[:12]} of {first}; "
-        "run the older one's stage again, a table cannot mix them"
+        f"{second}: its numbers (version 2) are not those of {first} (version 1); a table cannot "
+        "mix them: run the older one's stage again"
     )
+
+
+def test_other_code_of_the_same_version_is_mixed(synthetic: Write) -> None:
+    suite = synthetic({"digits": (0, 1)})
+    suite.edit(suite.record_path("digits", 1, "train"), provenance={"code_digest": "other-code"})
+    read(suite)
+
+
+def test_older_records_have_their_version_by_their_code(synthetic: Write) -> None:
+    """Beside version 1 only code that is known to have made the same numbers."""
+    suite = synthetic({"digits": (0, 1)})
+    first, second = (suite.record_path("digits", seed, "train") for seed in (0, 1))
+    known = min(VERSION_1_CODE)
+    suite.edit(second, provenance={"numerics": None, "code_digest": known})
+    read(suite)
+    suite.edit(second, provenance={"code_digest": "c" * 64})
+    with pytest.raises(GanbenchError, match=r"its numbers \(code cccccccccccc\) are not those of"):
+        read(suite)
+    suite.edit(first, provenance={"numerics": None, "code_digest": "c" * 64})
+    read(suite)
 
 
 def test_records_of_other_data_are_refused(synthetic: Write) -> None:
     suite = synthetic({"digits": (0, 1)})
     suite.edit(suite.record_path("digits", 1, "evaluate"), datasets={"test": "c" * 64})
-    with pytest.raises(GanbenchError, match=r"seed_1/evaluate\.json: data set digest .* differs"):
+    with pytest.raises(GanbenchError, match=r"seed_1/evaluate\.json: its pixels \(data set digest"):
         read(suite)
 
 

@@ -130,7 +130,7 @@ def test_the_same_data_are_measured_once(
 OTHER = {
     "stage": {"stage": "score"},
     "data": {"datasets": {"train": "other"}},
-    "code": {},
+    "version": {},
     "draws": {},
 }
 
@@ -141,8 +141,8 @@ def test_baselines_of_something_else_is_refused(
 ) -> None:
     path = project.job("baselines", None).out
     other = record.model_copy(update=OTHER[change])
-    if change == "code":
-        made = record.provenance.model_copy(update={"code_digest": "other"})
+    if change == "version":
+        made = record.provenance.model_copy(update={"numerics": 2})
         other = record.model_copy(update={"provenance": made})
     if change == "draws":
         project.settings["evaluation"]["draws"] = 2
@@ -152,7 +152,7 @@ def test_baselines_of_something_else_is_refused(
     with pytest.raises(GanbenchError) as error:
         measure_baselines(job, project.folder, like=path)
     assert str(error.value) == (
-        f"--like: {path} is no baselines record of this code for the data, protocol and draws of "
+        f"--like: {path} is no baselines record of version 1 for the data, protocol and draws of "
         f"{job.config}; leave --like out"
     )
     assert not job.out.exists()

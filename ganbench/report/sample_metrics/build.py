@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ganbench.config import Experiment, suite_experiments
-from ganbench.errors import GanbenchError
 from ganbench.evaluation.measures import MEASURES
-from ganbench.records import Metric, Record, read_record
+from ganbench.records import Metric, Record, read_record, refuse_stale
 from ganbench.report.facts import commits
 from ganbench.report.sample_metrics.cells import cell
 from ganbench.report.sample_metrics.outputs import GROUPS, figure_stem, table_stem
@@ -108,11 +107,7 @@ def _read(path: Path, config: Path, experiment: Experiment) -> Record | None:
     if not path.exists():
         return None
     record = read_record(path)
-    if record.config_digest != experiment.digest:
-        raise GanbenchError(
-            f"{path}: was made with other settings (config digest {record.config_digest[:12]}) "
-            f"than {config} has now ({experiment.digest[:12]}); run its stage again"
-        )
+    refuse_stale(path, record.config_digest, experiment.digest, config)
     return record
 
 

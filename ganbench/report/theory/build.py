@@ -7,9 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ganbench.config import settings_digest
-from ganbench.errors import GanbenchError
 from ganbench.provenance import atomic_path
-from ganbench.records import Record, read_record
+from ganbench.records import Record, read_record, refuse_stale
 from ganbench.report.collect import Stored
 from ganbench.report.facts import commits
 from ganbench.report.outputs import FORMATS
@@ -82,11 +81,7 @@ def build(suite_config: Path, results: Path, folder: Path) -> list[PrintedTable]
 def _read(path: Path, config: Path, experiment: TheoryExperiment, seeds: tuple[int, ...]) -> Stored:
     record = read_record(path)
     now = settings_digest({"study": experiment.study.model_dump(mode="json"), "seeds": list(seeds)})
-    if record.config_digest != now:
-        raise GanbenchError(
-            f"{path}: was made with other settings (config digest {record.config_digest[:12]}) "
-            f"than {config} has now ({now[:12]}); run its stage again"
-        )
+    refuse_stale(path, record.config_digest, now, config)
     return Stored(path, record)
 
 
