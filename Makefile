@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --benchmark-disable
 DEMO := configs/suites/demo.yaml
 export MPLBACKEND := Agg
 
-.PHONY: demo reproduce test bench gpu-check gpu-campaign check format publish clean
+.PHONY: demo reproduce test golden bench gpu-check gpu-campaign check format publish clean
 
 demo: .venv/.ok
 	$(SMK) --config suite=$(DEMO)
@@ -24,6 +24,10 @@ test: .venv/.ok
 	$(PYTEST) -n 2 --dist loadfile --ignore tests/kernels/interpret --ignore tests/kernels/aot
 	TRITON_INTERPRET=1 $(PYTEST) tests/kernels/interpret
 	$(PYTEST) tests/kernels/aot
+
+# After a change that is meant to move numbers, and raises their version (ganbench/numerics.py).
+golden: .venv/.ok
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.golden.write
 
 # Nothing else should run meanwhile; table and figure are below results/bench.
 bench: .venv/.ok
