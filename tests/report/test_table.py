@@ -1,13 +1,21 @@
 import csv
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from ganbench.report.table1.rows import Row
-from ganbench.report.table1.table import COLUMNS, print_table, printed_table, write_tables
+from ganbench.report.collect import collect
+from ganbench.report.table1.rows import Row, table_rows
+from ganbench.report.table1.table import (
+    COLUMNS,
+    PrintedTable,
+    print_table,
+    printed_table,
+    write_tables,
+)
 
 from .synthetic import Synthetic
 
@@ -106,6 +114,24 @@ def test_notes_and_reasons_stand_below(built: Synthetic) -> None:
     marked = {row[0] for row in table["rows"] if "ours" in row[1]}
     assert "MNIST [a]" in marked
     assert "TFD" in marked
+
+
+def test_the_footnote_says_on_which_devices_the_seeds_were_trained(
+    synthetic: Callable[..., Synthetic],
+) -> None:
+    suite = synthetic({"digits": (0, 1)})
+    notes = printed(suite).notes
+    assert "digits 8 x 8: trained on one kind of device (Synthetic CPU)." in notes
+    suite.edit(suite.record_path("digits", 1, "train"), provenance={"device": "Another"})
+    assert (
+        "digits 8 x 8: trained on 2 kinds of device (Another, Synthetic CPU)."
+        in printed(suite).notes
+    )
+
+
+def printed(suite: Synthetic) -> PrintedTable:
+    experiments = collect(suite.config, suite.results)
+    return printed_table("title", table_rows(experiments), experiments)
 
 
 def test_csv_has_the_numbers(built: Synthetic) -> None:

@@ -74,6 +74,7 @@ def printed_table(
     lines += [_each_seed(row) for row in rows if len(row.seed_values) > 1]
     lines += [note for results in experiments for note in collapse_notes(results)]
     lines += [note for results in experiments for note in stopping_notes(results)]
+    lines += [note for results in experiments for note in _device_notes(results)]
     lines += _protocol_notes(rows)
     lines += [message for results in experiments for message in results.messages]
     sentences = (line if line.endswith(".") else f"{line}." for line in lines)
@@ -103,6 +104,17 @@ def _each_seed(row: Row) -> str:
     source = row.source.removeprefix("ours: ").removeprefix("baseline: ")
     each = "each seed" if row.kind == "ours" else "each draw (the first is the row)"
     return f"{row.title}, {source}, {each}: {values}"
+
+
+def _device_notes(results: ExperimentResults) -> list[str]:
+    """On how many kinds of device the seeds were trained; a seed is not the same on another."""
+    seeds = results.seeds_with("ok")
+    devices = {results.stages["train"][seed].record.provenance.device for seed in seeds}
+    if not devices:
+        return []
+    kinds = "one kind" if len(devices) == 1 else f"{len(devices)} kinds"
+    names = ", ".join(sorted(devices))
+    return [f"{results.experiment.title}: trained on {kinds} of device ({names})"]
 
 
 def _protocol_notes(rows: Sequence[Row]) -> list[str]:
