@@ -151,6 +151,11 @@ class Training(Frozen):
     discriminator_steps: PositiveInt = Field(
         1, description="k of Algorithm 1: discriminator steps per generator step."
     )
+    engine: Literal["fused", "naive"] = Field(
+        "fused",
+        description="What computes simultaneous updates: one backward pass for both players and "
+        "all seeds, or plain autograd (ganbench/training/naive.py), slower, the same to rounding.",
+    )
     objective: Objective = Field("non_saturating", description="The players' losses (D2, D5).")
     precision: Precision = Field(
         "float32",
@@ -185,6 +190,8 @@ class Training(Frozen):
             raise ValueError(
                 f"'precision' {self.precision} needs update: simultaneous; use float32"
             )
+        if self.engine == "naive" and self.precision != "float32":
+            raise ValueError(f"'engine' naive computes in float32, got {self.precision}")
         if self.phases[0].generator_front:
             raise ValueError("the first phase has no generator to put 'generator_front' before")
         return self
@@ -295,6 +302,7 @@ class Experiment(Frozen):
 # what was done before, so that older records stay valid.
 LATER = {
     ("training", "precision"): "float32",
+    ("training", "engine"): "fused",
     ("evaluation", "draws"): 1,
     ("evaluation", "report_epochs"): [],
 }

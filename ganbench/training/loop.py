@@ -21,8 +21,8 @@ from ganbench.config import Experiment, Phase, Precision
 from ganbench.data.rows import Images
 from ganbench.errors import ConfigError
 from ganbench.evaluation import diversity, parzen
-from ganbench.training import networks, schedules
-from ganbench.training.fused import alternating, engine
+from ganbench.training import naive, networks, schedules
+from ganbench.training.fused import engine
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
 from ganbench.training.fused.replay import GraphInputs, Replay
@@ -80,8 +80,12 @@ class Run:
     def replays(self) -> bool:
         """Whether epochs run without the CPU, as they do on a GPU; the state is then put down
         between epochs only."""
-        simultaneous = self.settings.update == "simultaneous"
-        return simultaneous and self.device.type == "cuda" and self.batches > 1
+        return self.fused and self.device.type == "cuda" and self.batches > 1
+
+    @property
+    def fused(self) -> bool:
+        """Whether the fused engine updates the players; else `naive` does."""
+        return self.settings.engine == "fused" and self.settings.update == "simultaneous"
 
     @property
     def batches(self) -> int:
@@ -222,7 +226,7 @@ class Run:
             key = seeding.stream_seed(seed, "noise", counters.epoch + 1)
             stream = torch.Generator(device).manual_seed(key)
             noise.append(draw_noise(self.experiment, size, stream))
-        offset = counters.updates * alternating.masks_per_update(self.discriminator.networks[0])
+        offset = counters.updates * engine.masks_per_update(self.discriminator.networks[0])
         rate = schedules.learning_rate(settings, counters.phase_updates)
         momentum = schedules.momentum(settings, counters.phase_epoch + 1)
         return GraphInputs(
@@ -252,7 +256,7 @@ class Run:
         counters, settings = self.counters, self.settings
         images = index.to(self.train.raw.device)
         real = self.train.rows(images.flatten()).unflatten(0, images.shape)
-        offset = counters.updates * alternating.masks_per_update(self.discriminator.networks[0])
+        offset = counters.updates * engine.masks_per_update(self.discriminator.networks[0])
         masks = engine.Masks(self.mask_seeds, torch.tensor(offset, device=self.device))
         rates = Rates(
             schedules.learning_rate(settings, counters.phase_updates),
@@ -260,19 +264,20 @@ class Run:
         )
         common = self.generator, self.discriminator, real
         counters.batch += 1
-        if settings.update == "simultaneous":
+        if self.fused:
             last = counters.batch == self.batches
             if noise is None:
                 noise = self._draw_noise(real.shape[1])
             outcome = engine.update(*common, noise, masks, settings.objective, rates, last)
         else:
             turn = (counters.phase_updates + 1) % settings.discriminator_steps == 0
-            outcome = alternating.update(
+            outcome = naive.update(
                 *common,
                 lambda: self._draw_noise(real.shape[1]),
                 masks,
                 settings.objective,
                 rates,
+                settings.update,
                 generator_turn=turn,
             )
         counters.phase_updates += 1

@@ -15,8 +15,8 @@ from torch import Tensor
 from ganbench import seeding
 from ganbench.errors import ConfigError
 from ganbench.evaluation import diversity, parzen
-from ganbench.training import schedules
-from ganbench.training.fused import alternating, engine
+from ganbench.training import naive, schedules
+from ganbench.training.fused import engine
 from ganbench.training.fused.replay import Replay
 from ganbench.training.loop import SUMS, Run
 
@@ -127,7 +127,7 @@ class Spy:
 
             if module is engine:
                 drawn.append(noise)
-            given = keep if module is alternating else noise
+            given = keep if module is naive else noise
             outcome = plain(
                 generator, discriminator, real, given, masks, objective, rates, *more, **turn
             )
@@ -166,7 +166,7 @@ def test_fakes_are_as_many_as_the_batch_has_images_and_fresh(new_run: NewRun, sp
 
 def test_masks_never_repeat(new_run: NewRun, spy: Spy) -> None:
     run = finish(new_run())
-    step_size = alternating.masks_per_update(run.discriminator.networks[0])
+    step_size = engine.masks_per_update(run.discriminator.networks[0])
     assert [int(call["masks"].offset) for call in spy.calls] == [step_size * n for n in range(12)]
     assert {int(call["masks"].seed) for call in spy.calls} == {seeding.stream_seed(0, "dropout")}
 
@@ -193,7 +193,7 @@ def test_rates_count_minibatches_and_epochs_of_the_phase(new_run: NewRun, spy: S
 def test_algorithm_1_gives_the_generator_every_kth_turn(
     new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spy = Spy(monkeypatch, alternating)
+    spy = Spy(monkeypatch, naive)
     finish(new_run(update="alternating", discriminator_steps=2, objective="minimax"))
     # Epochs of three batches do not disturb the count; a new phase starts it again.
     assert [call["generator_turn"] for call in spy.calls] == [False, True] * 6
@@ -407,7 +407,7 @@ def test_seeds_together_are_the_seeds_alone(
     new_run: NewRun, monkeypatch: pytest.MonkeyPatch, update: str
 ) -> None:
     """What they draw bit for bit, what they compute up to rounding."""
-    spy = Spy(monkeypatch, engine if update == "simultaneous" else alternating)
+    spy = Spy(monkeypatch, engine if update == "simultaneous" else naive)
     together = finish(new_run(5, 3, update=update))
     seen = spy.calls[:]
     spy.calls.clear()

@@ -31,6 +31,11 @@ class Masks(NamedTuple):
     offset: Int64[Tensor, ""]
 
 
+def masks_per_update(discriminator: Discriminator) -> int:
+    """Returns how many mask numbers an update may use: Algorithm 1 shows D three batches."""
+    return 3 * len(discriminator.layers)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What an update saw; gradient norms, where asked for, are before momentum."""

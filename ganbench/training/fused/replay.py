@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganbench.config import Training
 from ganbench.data.rows import Images
-from ganbench.training.fused import alternating, engine
+from ganbench.training.fused import engine
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
 from ganbench_kernels.dispatch import choose, record_choice
@@ -79,7 +79,7 @@ class Replay:
     ) -> None:
         self.players, self.images, self.seeds = (generator, discriminator), images, seeds
         self.settings, self.on_outcome, self.inputs = settings, on_outcome, inputs
-        self.masks = alternating.masks_per_update(discriminator.networks[0])
+        self.masks = engine.masks_per_update(discriminator.networks[0])
         self.graph: torch.cuda.CUDAGraph | None = None
         self.dense = None
         if choose("dense_update", "auto", generator.weights, generator.weights.numel()) == "triton":

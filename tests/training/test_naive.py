@@ -1,13 +1,20 @@
 """Algorithm 1's update against the formulas written out, in float64."""
 
+from typing import Any, get_args
+
 import pytest
 import torch
+from pydantic import ValidationError
 
-from ganbench.training.fused import alternating
+from ganbench.config import Objective
+from ganbench.training import naive
+from ganbench.training.fused import engine
 from ganbench.training.fused.engine import Masks, Outcome
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
+from tests.golden.cases import CONVOLUTIONAL, DENSE, TWO_PHASES, trained
 
+from .conftest import experiment
 from .games import LAYERS, SEEDS, Noise, Slow, batches, players, rates_of
 
 pytestmark = pytest.mark.usefixtures("_float64")
@@ -23,7 +30,7 @@ def test_alternating_updates_follow_algorithm_1(objective: str) -> None:
         offset = 9 * number
         masks = Masks(SEEDS, torch.tensor(offset))
         common = generator, discriminator, real, noise, masks, objective, rates_of(number)
-        alternating.update(*common, generator_turn=turn)
+        naive.update(*common, "alternating", generator_turn=turn)
         fresh = noise.given[before:]
         assert len(fresh) == (2 if turn else 1)
         for s, one in enumerate(slow):
@@ -37,7 +44,7 @@ def one_update(turn: bool) -> tuple[Player, Player, Outcome]:
     generator, discriminator = players()
     masks, rates = Masks(SEEDS, torch.tensor(0)), Rates(0.1, 0.5)
     common = generator, discriminator, batches(1)[0], Noise(), masks, "non_saturating", rates
-    return generator, discriminator, alternating.update(*common, generator_turn=turn)
+    return generator, discriminator, naive.update(*common, "alternating", generator_turn=turn)
 
 
 def test_a_discriminator_step_leaves_the_generator_untouched() -> None:
@@ -64,4 +71,26 @@ def test_no_gradient_is_left_behind(turn: bool) -> None:
 
 
 def test_an_updates_masks_do_not_overlap_those_of_the_next() -> None:
-    assert alternating.masks_per_update(players()[1].networks[0]) == 3 * LAYERS
+    assert engine.masks_per_update(players()[1].networks[0]) == 3 * LAYERS
+
+
+@pytest.mark.parametrize("objective", get_args(Objective))
+@pytest.mark.parametrize("networks", [DENSE, CONVOLUTIONAL, TWO_PHASES])
+def test_a_naive_run_is_a_fused_run(networks: dict[str, Any], objective: Objective) -> None:
+    """Twenty updates in float64: every loss, norm, weight and sample to 1e-10."""
+    settings = {"objective": objective, "max_column_norm": 0.8}
+    fused = trained(networks, **settings)
+    assert trained(networks, **settings, engine="naive") == pytest.approx(
+        fused, rel=1e-10, abs=1e-10
+    )
+
+
+def test_the_naive_engine_computes_in_float32() -> None:
+    with pytest.raises(ValidationError, match="'engine' naive computes in float32, got bfloat16"):
+        trained(DENSE, engine="naive", precision="bfloat16")
+
+
+def test_the_engine_is_no_part_of_older_digests() -> None:
+    settings = experiment()
+    assert settings.training_digest == experiment(engine="fused").training_digest
+    assert settings.training_digest != experiment(engine="naive").training_digest
