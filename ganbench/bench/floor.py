@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganbench import config
-from ganbench.training.fused.passes import NO_FUSED_ACTIVATION, ONEDNN_LINEAR, takes_onednn
+from ganbench.training.fused.dense_passes import NO_FUSED_ACTIVATION, ONEDNN_LINEAR, takes_onednn
 
 
 class Product(NamedTuple):

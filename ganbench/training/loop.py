@@ -1,6 +1,6 @@
 """Trains seeds of one experiment side by side: epochs, phases and monitoring.
 
-A run can be checkpointed after any update on a CPU and after any epoch on a GPU.
+A run can be checkpointed after any update on a CPU, and after any epoch on a GPU.
 
 Everything random is keyed by a seed, a name and a counter, so that an interrupted run that goes on
 equals an uninterrupted one bit for bit, looking at a run never changes it, and a seed's streams do
@@ -9,7 +9,6 @@ not depend on which others share its process.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -20,13 +19,14 @@ from ganbench import seeding
 from ganbench.config import Experiment, Phase, Precision
 from ganbench.data.rows import Images
 from ganbench.errors import ConfigError
-from ganbench.evaluation import diversity, parzen
-from ganbench.training import naive, networks, schedules
-from ganbench.training.fused import engine
+from ganbench.evaluation import parzen
+from ganbench.training import naive, networks, schedules, states
+from ganbench.training.fused import engine, graph_epoch
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
-from ganbench.training.fused.replay import GraphInputs, Replay
+from ganbench.training.fused.replay import Replay
 from ganbench.training.history import SUMS, Counters, Row, SeedProgress, failure, finite_weights
+from ganbench.training.monitoring import epoch_rows, monitor
 from ganbench.training.sampling import draw_noise, draw_samples
 from ganbench_kernels.dispatch import can_compile
 
@@ -64,7 +64,7 @@ class Run:
         self.sums = torch.zeros(len(seeds), len(SUMS), dtype=torch.float64, device=self.device)
         self.noise = [seeding.generator(seed, "noise", 0) for seed in seeds]
         self.best: list[dict[str, Tensor]] = [{} for _ in seeds]
-        self._start_phase(0)
+        self.start_phase(0)
 
     @property
     def finished(self) -> bool:
@@ -74,12 +74,11 @@ class Run:
     @property
     def alive(self) -> list[int]:
         """Places of the seeds that have not diverged."""
-        return [s for s, course in enumerate(self.progress) if course.failure is None]
+        return [s for s, progress in enumerate(self.progress) if progress.failure is None]
 
     @property
     def replays(self) -> bool:
-        """Whether epochs run without the CPU, as they do on a GPU; the state is then put down
-        between epochs only."""
+        """Whether a GPU makes an epoch's updates by itself; only whole epochs can be saved then."""
         return self.fused and self.device.type == "cuda" and self.batches > 1
 
     @property
@@ -113,7 +112,7 @@ class Run:
         order = self._order(counters.epoch)
         outcome = None
         if self.replays and counters.batch == 0:
-            outcome = self._replay(order)
+            outcome = graph_epoch.replay_epoch(self, order)
         while counters.batch < self.batches:
             size = self.settings.batch_size
             outcome = self.update(order[:, counters.batch * size :][:, :size])
@@ -129,47 +128,13 @@ class Run:
 
     def state(self, s: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Returns the tensors and the counters of the seed at place `s`, for `restore`."""
-        tensors = {"sums": self.sums[s], "noise": self.noise[s].get_state()}
-        tensors |= {f"best.{name}": value for name, value in self.best[s].items()}
-        for title, player in self._players():
-            names = [name for name, _ in player.networks[s].named_parameters()]
-            for name, value, velocity in zip(names, player.values, player.velocities, strict=True):
-                tensors[f"{title}.{name}"] = value[s]
-                tensors[f"{title}.velocity.{name}"] = velocity[s]
-        return tensors, {
-            "counters": asdict(self.counters),
-            "course": asdict(self.progress[s]),
-        }
+        return states.state(self, s)
 
-    def restore(self, states: Sequence[tuple[dict[str, Tensor], dict[str, Any]]]) -> None:
+    def restore(self, saved: Sequence[tuple[dict[str, Tensor], dict[str, Any]]]) -> None:
         """Goes back to states that `state` returned after the same update, one for each seed."""
-        self.counters = Counters(**states[0][1]["counters"])
-        for phase in range(1, min(self.counters.phase, len(self.settings.phases) - 1) + 1):
-            self._start_phase(phase)
-        for s, (tensors, counters) in enumerate(states):
-            self.progress[s] = SeedProgress(**counters["course"])
-            self._restore(s, tensors)
-        for _, player in self._players():
-            player.refresh()
+        states.restore(self, saved)
 
-    def _restore(self, s: int, tensors: dict[str, Tensor]) -> None:
-        self.sums[s] = tensors["sums"]
-        self.noise[s].set_state(tensors["noise"])
-        self.best[s] = {
-            name.removeprefix("best."): value.to(self.device)
-            for name, value in tensors.items()
-            if name.startswith("best.")
-        }
-        for title, player in self._players():
-            names = [name for name, _ in player.networks[s].named_parameters()]
-            for name, value, velocity in zip(names, player.values, player.velocities, strict=True):
-                value[s].copy_(tensors[f"{title}.{name}"])
-                velocity[s].copy_(tensors[f"{title}.velocity.{name}"])
-
-    def _players(self) -> tuple[tuple[str, Player], ...]:
-        return ("generator", self.generator), ("discriminator", self.discriminator)
-
-    def _start_phase(self, number: int) -> None:
+    def start_phase(self, number: int) -> None:
         """Fresh discriminators and fresh momentum; generators are new or get a new front."""
         phase: Phase = self.settings.phases[number]
         means = self.train.pixel_means().cpu()
@@ -195,48 +160,6 @@ class Run:
         self.discriminator = Player(discriminators, *common)
         self.best = [{} for _ in self.seeds]
         self.recorded: Replay | None = None
-
-    def _replay(self, order: Int64[Tensor, "s images"]) -> engine.Outcome:
-        """Makes an epoch's updates on the device.
-
-        The last update may be shorter: it runs by itself and reports gradient norms.
-        """
-        counters, count = self.counters, self.batches - 1
-        done = count * self.settings.batch_size
-        inputs = self._graph_inputs(order[:, :done].unflatten(1, (count, -1)))
-        if self.recorded is None:
-            self.recorded = Replay(
-                self.generator, self.discriminator, self.train, self.mask_seeds, self.settings,
-                self.sums, self._add, inputs,
-            )  # fmt: skip
-        self.recorded.start_epoch(inputs)
-        self.recorded.run(count)
-        counters.batch += count
-        counters.phase_updates += count
-        counters.updates += count
-        last = order[:, done:]
-        return self.update(last, inputs.noise[:, -1, : last.shape[1]])
-
-    def _graph_inputs(self, order: Int64[Tensor, "s batches n"]) -> GraphInputs:
-        """What an epoch's updates read, noise drawn on the device included."""
-        counters, settings, device = self.counters, self.settings, self.device
-        size = self.batches * settings.batch_size
-        noise = []
-        for seed in self.seeds:
-            key = seeding.stream_seed(seed, "noise", counters.epoch + 1)
-            stream = torch.Generator(device).manual_seed(key)
-            noise.append(draw_noise(self.experiment, size, stream))
-        offset = counters.updates * engine.masks_per_update(self.discriminator.networks[0])
-        rate = schedules.learning_rate(settings, counters.phase_updates)
-        momentum = schedules.momentum(settings, counters.phase_epoch + 1)
-        return GraphInputs(
-            order.to(device),
-            torch.stack(noise).unflatten(1, (self.batches, -1)),
-            torch.zeros(1, dtype=torch.int64, device=device),
-            torch.tensor(offset, device=device),
-            torch.tensor(rate, dtype=torch.float64, device=device),
-            torch.tensor(momentum, device=device),
-        )
 
     def _order(self, epoch: int) -> Int64[Tensor, "s images"]:
         """The order in which each seed sees the training images in an epoch, from 0."""
@@ -282,14 +205,14 @@ class Run:
             )
         counters.phase_updates += 1
         counters.updates += 1
-        self._add(outcome)
+        self.add(outcome)
         return outcome
 
     def _draw_noise(self, count: int) -> Float[Tensor, "s n z"]:
         noise = [draw_noise(self.experiment, count, stream) for stream in self.noise]
         return torch.stack(noise).to(self.device)
 
-    def _add(self, outcome: engine.Outcome) -> None:
+    def add(self, outcome: engine.Outcome) -> None:
         seen = (
             outcome.discriminator_loss,
             outcome.generator_loss,
@@ -310,14 +233,14 @@ class Run:
             or counters.epoch in evaluation.report_epochs
         )
         new_rows, finite = (
-            self._rows(outcome),
-            finite_weights([p.values for _, p in self._players()]),
+            epoch_rows(self, outcome),
+            finite_weights([self.generator.values, self.discriminator.values]),
         )
         rows = {}
         for s in self.alive:
             row = new_rows[s]
             if monitored:
-                self._monitor(s, row)
+                monitor(self, s, row)
             self.progress[s].failure = failure(row, finite[s])
             if self.progress[s].failure is None:
                 self.progress[s].history.append(row)
@@ -328,59 +251,15 @@ class Run:
             self._next_phase()
         return rows
 
-    def _rows(self, outcome: engine.Outcome) -> list[Row]:
-        """Each seed's row of this epoch, likelihood left out."""
-        counters = self.counters
-        shared: Row = {
-            "epoch": counters.epoch,
-            "phase": counters.phase + 1,
-            "updates": counters.updates,
-            "learning_rate": schedules.learning_rate(self.settings, counters.phase_updates - 1),
-            "momentum": schedules.momentum(self.settings, counters.phase_epoch),
-        }
-        means = (self.sums / self.batches).tolist()
-        d_norms, g_norms = (
-            [None] * len(means) if norms is None else norms.tolist()
-            for norms in (outcome.discriminator_norm, outcome.generator_norm)
-        )
-        return [
-            {
-                **shared,
-                **dict(zip(SUMS, mean, strict=True)),
-                "discriminator_gradient_norm": d_norm,
-                "generator_gradient_norm": g_norm,
-                "validation_log_likelihood": None,
-                "sigma": None,
-                "collapse_share": None,
-            }
-            for mean, d_norm, g_norm in zip(means, d_norms, g_norms, strict=True)
-        ]
-
-    def _monitor(self, s: int, row: Row) -> None:
-        """Likelihood (D9) and collapse, from a stream that training never reads."""
-        stream = seeding.generator(self.seeds[s], "monitoring", self.counters.epoch)
-        samples = self.sample(self.protocol.samples, stream, s)
-        found = parzen.choose_bandwidth(self.validation, samples, self.protocol.sigmas)
-        best = max(found.log_likelihoods)
-        share = diversity.collapse_share(samples, self.validation)
-        row |= {"validation_log_likelihood": best, "sigma": found.sigma, "collapse_share": share}
-        course = self.progress[s]
-        if course.best_log_likelihood is None or best > course.best_log_likelihood:
-            course.best_log_likelihood, course.best_epoch = best, self.counters.epoch
-            self.best[s] = {
-                name: value.detach().clone()
-                for name, value in self.generator.networks[s].named_parameters()
-            }
-
     def _next_phase(self) -> None:
         """The best state of an earlier phase has other layers and is dropped with it."""
         counters = self.counters
         counters.phase += 1
         counters.phase_epoch = counters.phase_updates = 0
         if not self.finished:
-            for course in self.progress:
-                course.best_log_likelihood = None
-            self._start_phase(counters.phase)
+            for progress in self.progress:
+                progress.best_log_likelihood = None
+            self.start_phase(counters.phase)
 
 
 def _require_device(precision: Precision, device: torch.device) -> None:

@@ -6,6 +6,7 @@ Algorithm 1 has no faster engine and always runs here.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -18,7 +19,7 @@ from ganbench.training.fused.engine import Masks, Outcome
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
 
-Seen = tuple[Tensor | None, ...]
+Seen = tuple[Any, ...]  # of one seed, the fields of `Outcome` in order
 
 
 def simultaneous(
@@ -176,5 +177,6 @@ def update(
             alternating(generator, discriminator, s, real[s], noise[s], fresh[s], *common)
             for s in range(len(real))
         ]
-    stacked = [None if one[0] is None else torch.stack(one) for one in zip(*seeds, strict=True)]
+    fields = zip(*seeds, strict=True)
+    stacked: list[Any] = [None if one[0] is None else torch.stack(one) for one in fields]
     return Outcome(*stacked)

@@ -12,13 +12,13 @@ from ganbench import models, seeding
 from ganbench.config import Experiment, load_experiment
 from ganbench.errors import ConfigError
 from ganbench.training import naive, networks
-from ganbench.training.fused import engine, passes
+from ganbench.training.fused import dense_passes, engine
 from ganbench.training.fused import players as players_module
 from ganbench.training.fused.engine import Masks, Outcome
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
 
-from .games import SEEDS, TOLERANCE, Noise, Slow, batches, players, rates_of
+from .games import HIDDEN, PIXELS, SEEDS, SIZE, TOLERANCE, Noise, Slow, batches, players, rates_of
 
 OBJECTIVES = ["non_saturating", "minimax", "hinge", "wasserstein"]
 EXPERIMENTS = ["mnist", "tfd", "cifar10_fc", "cifar10_conv"]
@@ -264,8 +264,8 @@ def test_bfloat16_products_have_float32_weights_momentum_and_loss(
 def test_float32_products_of_either_library_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """One network takes oneDNN's product where there is one; sums differ in their order alone."""
     found = []
-    for library in (passes.ONEDNN_LINEAR, None):
-        monkeypatch.setattr(passes, "ONEDNN_LINEAR", library)
+    for library in (dense_passes.ONEDNN_LINEAR, None):
+        monkeypatch.setattr(dense_passes, "ONEDNN_LINEAR", library)
         pair = [Player([player.networks[0]], 1.2) for player in players()]
         noise = Noise()
         for number, real in enumerate(batches(3)):
@@ -279,7 +279,21 @@ def test_float32_products_of_either_library_agree(monkeypatch: pytest.MonkeyPatc
 def test_ties_of_pieces_go_to_the_first(dtype: torch.dtype) -> None:
     affine = torch.tensor([[1.0, 3.0, 2.0], [1.0, 3.0, 5.0], [0.0, 3.0, 5.0]]).to(dtype)
     largest, grad = affine.amax(0), torch.tensor([2.0, -3.0, 0.5]).to(dtype)
-    routed = passes._to_winners(affine, largest, grad)
+    routed = dense_passes._to_winners(affine, largest, grad)
     assert routed.tolist() == [[2, -3, 0], [0, 0, 0.5], [0, 0, 0]]
-    passes._first_winners_(affine, largest.unsqueeze(0))
+    dense_passes._first_winners_(affine, largest.unsqueeze(0))
     assert affine.tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def test_an_input_gradient_after_learning_is_refused() -> None:
+    """The weights have moved then, and the gradient would be of another layer."""
+    generator, _ = players()
+    layer = generator.passes[1]
+    layer.forward(torch.rand(2, SIZE, HIDDEN))
+    layer.backward(torch.ones(2, SIZE, PIXELS))
+    layer.input_gradient()
+    generator.learn(1, RATES)
+    with pytest.raises(RuntimeError, match="input_gradient comes before learn"):
+        layer.input_gradient()
+    layer.backward(torch.ones(2, SIZE, PIXELS))
+    layer.input_gradient()

@@ -73,6 +73,8 @@ def update(
     Source: the released code of 2014. Differs from Algorithm 1: D1.
     """
     with torch.no_grad():
+        # One forward pass of each player. Reals and fakes go through D together, under one dropout
+        # mask a layer, because both losses are of the same batch.
         fake = noise.to(generator.compute.dtype)
         for one in generator.passes:
             fake = one.forward(fake)
@@ -83,20 +85,30 @@ def update(
             discriminator, _discriminator_input(discriminator, real, fake, factors[0]), factors
         )
         logits = logits.to(discriminator.weights.dtype, copy=True)
+
+        # dL/dlogit of each player: D's by reals and fakes, G's by fakes. The players' gradients
+        # differ in nothing else (see the module's first paragraph).
         real_logits, fake_logits = logits[:, :count], logits[:, count:]
         d_loss, g_loss, slopes = ganbench_kernels.adversarial_loss_gradients(
             real_logits, fake_logits, objective
         )
         row_weight = torch.cat([slopes[0], slopes[1]], 1)
+
+        # One backward pass of D from the unit cotangent. Each of its layers learns as soon as the
+        # gradient has passed it: D's slopes weigh the rows there, and its weights may move then.
         d_norms, g_norms = ([], []) if with_norms else (None, None)
         learn = partial(discriminator.learn, rates=rates, row_weight=row_weight, norms=d_norms)
         cotangent = _sample_cotangent(discriminator, factors, slice(count, None), learn)
+
+        # At the images only the fakes go on, weighed by G's slopes, down through G.
         grad = cotangent.mul_(slopes[2].to(cotangent.dtype).unsqueeze(-1))
         for number, one in reversed(list(enumerate(generator.passes))):
             one.backward(grad)
             if number:
                 grad = one.input_gradient()
             generator.learn(number, rates, norms=g_norms)
+
+        # What has not moved yet moves now; then the norms of incoming weights are bounded.
         discriminator.move(rates)
         generator.move(rates)
         return Outcome(
@@ -122,7 +134,7 @@ def _discriminator_input(
 ) -> Float[Tensor, "s n d"]:
     """Returns [real; fake] times the first layer's dropout, without a copy in between."""
     count, buffers = real.shape[1], discriminator.passes[0].buffers
-    out = buffers.take("judged", (len(real), 2 * count, real.shape[-1]), fake)
+    out = buffers.take("discriminator_input", (len(real), 2 * count, real.shape[-1]), fake)
     for rows, part in ((slice(count), real.to(fake.dtype)), (slice(count, None), fake)):
         if factor is None:
             out[:, rows].copy_(part)
@@ -146,7 +158,7 @@ def _sample_cotangent(
     fakes: slice,
     learn: Callable[[int], None],
 ) -> Float[Tensor, "s n d"]:
-    """Returns dlogit_i/dimage_i of the fakes; `learn` is told of each layer that is done."""
+    """Returns dlogit_i/dimage_i of the fakes; calls `learn` with each layer that it has passed."""
     grad = torch.ones_like(discriminator.passes[-1].out)
     for number in reversed(range(len(factors))):
         rows = ALL if number else fakes

@@ -5,13 +5,18 @@ from functools import cache
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import ganbench_kernels
+from ganbench import models
 from ganbench.config import Precision
+from ganbench.errors import ConfigError
 from ganbench.models import Discriminator, Generator, Linear, Maxout
 from ganbench.training.fused import pages
-from ganbench.training.fused.passes import Pass, Rates, Slot, make_pass
+from ganbench.training.fused.convolutional_passes import ConvolutionalMaxout, TransposedConvolution
+from ganbench.training.fused.dense_passes import Affine
+from ganbench.training.fused.dense_passes import Maxout as MaxoutPass
+from ganbench.training.fused.passes import Pass, Rates, Slot
 
 Network = TypeVar("Network", Generator, Discriminator)
 
@@ -87,6 +92,7 @@ class Player(Generic[Network]):
             norms: gets the L2 norms [S] of the layer's gradients.
         """
         one = self.passes[number]
+        one.learned = True
         if norms is not None or self.gradient is not None:
             gradients = one.gradients(row_weight)
             if norms is not None:
@@ -180,3 +186,26 @@ def _zeros(count: int, like: Tensor) -> Tensor:
 def _take_norms(one: Parameter) -> None:
     if one.norms is not None:
         torch.linalg.vector_norm(one.weights, dim=-1, out=one.norms)
+
+
+PASSES: dict[type[nn.Module], type[Pass]] = {
+    models.Linear: Affine,
+    models.Maxout: MaxoutPass,
+    models.ConvolutionalMaxout: ConvolutionalMaxout,
+    models.TransposedConvolution: TransposedConvolution,
+}
+
+
+def make_pass(layer: nn.Module, weight: Slot, bias: Slot) -> Pass:
+    """Returns the pass of a layer's kind.
+
+    Raises:
+        ConfigError: the layer is of a kind that may couple the examples of a batch.
+    """
+    if type(layer) not in PASSES:
+        raise ConfigError(
+            "training: update: simultaneous shares one backward pass between the players, which "
+            f"needs layers that treat each example by itself, got {type(layer).__name__}; "
+            "use update: alternating"
+        )
+    return PASSES[type(layer)](weight, bias, layer)
