@@ -266,6 +266,21 @@ def paper(
 
 
 @app.command()
+def merge(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Results of the suite from other machines: results/SUITE.")
+    ],
+    config: Config,
+    into: Annotated[Path, typer.Option(help="The suite's results folder, which grows.")],
+) -> None:
+    """Add seeds that other machines made to a suite's results, after checking them."""
+    from ganbench.stages.merge import merge as run
+
+    for line in run(config, folders, into):
+        print(line)
+
+
+@app.command()
 def show(report: Annotated[Path, typer.Argument(help="A report.json.")]) -> None:
     """Print the table of a report."""
     from ganbench.report.table1.table import print_table
