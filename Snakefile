@@ -71,13 +71,13 @@ def every(record):
 def like(record):
     """Input: the first experiment's record where several have the same data and protocol."""
 
-    def found(wildcards):
+    def of_first(wildcards):
         first = FIRST[settings(wildcards).data_digest]
         return (
             [] if first == wildcards.experiment else f"{RESULTS}/{first}/{record}.json"
         )
 
-    return found
+    return of_first
 
 
 def like_option(wildcards, input):
@@ -129,7 +129,7 @@ rule fetch:
     params:
         numerics=NUMERICS["fetch"],
         # Data that turns up later is fetched again, and what needs it runs.
-        found=lambda wildcards: available(wildcards.dataset, DATA_DIR),
+        available=lambda wildcards: available(wildcards.dataset, DATA_DIR),
         config=lambda wildcards: BY_DATASET[wildcards.dataset],
     shell:
         "ganbench fetch --config {params.config} --out {output} --in-workflow > {log} 2>&1"

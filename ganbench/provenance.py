@@ -47,15 +47,15 @@ def code_digest(stage: str) -> str:
 
 def stage_modules(module: str) -> dict[str, Path]:
     """Returns our modules that `module` imports, directly or not, itself included, with files."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         path = _source(name)
-        if name not in found and path is not None:
-            found[name] = path
+        if name not in files and path is not None:
+            files[name] = path
             waiting += _imports(path)
-    return found
+    return files
 
 
 def _source(name: str) -> Path | None:
@@ -131,13 +131,13 @@ def _git(root: Path, *arguments: str) -> str:
 
 def versions() -> dict[str, str]:
     """Returns the versions of python and of the packages that can change a number."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in ("torch", "triton", "numpy"):
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            installed[package] = "not installed"
+    return installed
 
 
 def device_name(device: str) -> str:

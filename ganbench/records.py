@@ -245,10 +245,10 @@ def companion(path: Path, record: Record, name: str) -> Path:
     file = path.parent / name
     if not file.is_file():
         raise GanbenchError(f"{file}: is missing; delete {path} and run its stage again")
-    found = file_sha256(file)
-    if found != record.files[name]:
+    digest = file_sha256(file)
+    if digest != record.files[name]:
         raise GanbenchError(
-            f"{file}: is not the file that {path.name} describes (sha256 {found[:12]}..., "
+            f"{file}: is not the file that {path.name} describes (sha256 {digest[:12]}..., "
             f"expected {record.files[name][:12]}...); delete {path} and run its stage again"
         )
     return file

@@ -207,9 +207,9 @@ def measure(archs: tuple[str, ...] = ARCHITECTURES, workers: int = 2) -> dict[st
     jobs = [(index, arch) for arch in archs for index in range(len(list(builds())))]
     # Spawned: a fork would copy the locks of torch's threads.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool_:
-        found = list(pool_.map(_measure_one, jobs, chunksize=4))
+        measured = list(pool_.map(_measure_one, jobs, chunksize=4))
     table: dict[str, dict[str, Any]] = {arch: {} for arch in archs}
-    for (_, arch), (name, resources) in zip(jobs, found, strict=True):
+    for (_, arch), (name, resources) in zip(jobs, measured, strict=True):
         table[arch][name] = resources._asdict()
     return table
 
@@ -229,8 +229,9 @@ def write_budgets(table: dict[str, dict[str, Any]]) -> None:
     """Makes what was measured the budget, registers rounded up to what a GPU hands out."""
     table = {
         arch: {
-            name: found | {"registers": -(-found["registers"] // REGISTER_UNIT) * REGISTER_UNIT}
-            for name, found in sorted(rows.items())
+            name: resources
+            | {"registers": -(-resources["registers"] // REGISTER_UNIT) * REGISTER_UNIT}
+            for name, resources in sorted(rows.items())
         }
         for arch, rows in table.items()
     }
@@ -257,11 +258,11 @@ def problems(measured: dict[str, dict[str, Any]], budgets: dict[str, dict[str, A
     return lines
 
 
-def _over(arch: str, found: dict[str, int], budget: dict[str, int]) -> Iterator[str]:
-    if found["spills"]:
-        yield f"spills {found['spills']}; none are allowed: take smaller blocks or more warps"
-    if found["shared"] > SHARED_LIMITS[arch]:
-        yield f"shared memory {found['shared']} bytes; {SHARED_LIMITS[arch]} are there"
+def _over(arch: str, resources: dict[str, int], budget: dict[str, int]) -> Iterator[str]:
+    if resources["spills"]:
+        yield f"spills {resources['spills']}; none are allowed: take smaller blocks or more warps"
+    if resources["shared"] > SHARED_LIMITS[arch]:
+        yield f"shared memory {resources['shared']} bytes; {SHARED_LIMITS[arch]} are there"
     for field in ("registers", "shared"):
-        if found[field] > budget[field]:
-            yield f"{field} {found[field]}; the budget is {budget[field]}"
+        if resources[field] > budget[field]:
+            yield f"{field} {resources[field]}; the budget is {budget[field]}"

@@ -65,8 +65,8 @@ class FusedOp:
             if isinstance(gradients, Tensor):
                 gradients = (gradients,)
             needed = zip(gradients, ctx.needs_input_grad, strict=False)
-            found = [gradient if wanted else None for gradient, wanted in needed]
-            return *found, *[None] * (inputs - len(found))
+            given = [gradient if wanted else None for gradient, wanted in needed]
+            return *given, *[None] * (inputs - len(given))
 
         def refuse(ctx: Any, *_: Any) -> None:
             raise NotImplementedError(no_second_derivative(name))

@@ -45,10 +45,10 @@ def _read_idx(data_dir: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
             f"{content[:4].hex()}, expected {magic.hex()}; delete it and run 'ganbench fetch'"
         )
     start = 4 + 4 * len(shape)
-    found = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
-    if found != shape:
+    header = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
+    if header != shape:
         raise DataError(
-            f"{path}: wrong shape, got {found}, expected {shape}; "
+            f"{path}: wrong shape, got {header}, expected {shape}; "
             "delete it and run 'ganbench fetch'"
         )
     values = np.frombuffer(content, np.uint8, offset=start)

@@ -119,14 +119,14 @@ def verified(path: Path, expected: DataFile) -> Path:
             "delete it and run 'ganbench fetch'"
         )
     try:
-        found = file_sha256(path)
+        digest = file_sha256(path)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); make it readable for yourself"
         ) from None
-    if found != expected.sha256:
+    if digest != expected.sha256:
         raise DataError(
-            f"{path}: wrong checksum, got sha256 {found}, expected {expected.sha256}; "
+            f"{path}: wrong checksum, got sha256 {digest}, expected {expected.sha256}; "
             "delete it and run 'ganbench fetch'"
         )
     return path

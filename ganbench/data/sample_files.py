@@ -136,14 +136,14 @@ def rows(
 
 def _channels_first(array: np.ndarray, shape: tuple[int, int, int], where: str) -> np.ndarray:
     channels, height, width = shape
-    found = array.shape[1:]
-    if found in (shape, (channels * height * width,)):
+    layout = array.shape[1:]
+    if layout in (shape, (channels * height * width,)):
         return array
-    if found == (height, width, channels):
+    if layout == (height, width, channels):
         return np.moveaxis(array, 3, 1)
-    if found == (height, width) and channels == 1:
+    if layout == (height, width) and channels == 1:
         return array
-    if found == (height, width, 3) and channels == 1 and (array == array[..., :1]).all():
+    if layout == (height, width, 3) and channels == 1 and (array == array[..., :1]).all():
         return array[..., 0]
     plain = f"(N, {height}, {width}), " if channels == 1 else ""
     raise GanbenchError(

@@ -43,7 +43,7 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
 
     names = ("images", "folds", "labs_ex")
     try:
-        found = loadmat(path, variable_names=names)
+        arrays = loadmat(path, variable_names=names)
     except NotImplementedError:
         raise DataError(
             f"{path}: is a MATLAB 7.3 file; save it again in version 5 or 7 (save -v7)"
@@ -53,7 +53,7 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
         raise DataError(
             f"{path}: not a whole MATLAB file ({_line(error)}); copy it again from its source"
         ) from None
-    return {name: found[name] for name in names if name in found}
+    return {name: arrays[name] for name in names if name in arrays}
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -42,12 +42,14 @@ class Bins:
 
         Source: Richardson and Weiss, "On GANs and GMMs", NeurIPS 2018, arXiv 1805.12462.
         """
-        found = np.bincount(self._kmeans.predict(samples.cpu().numpy()), minlength=len(self._train))
+        counts = np.bincount(
+            self._kmeans.predict(samples.cpu().numpy()), minlength=len(self._train)
+        )
         n, m = self._train.sum(), len(samples)
-        pooled = (self._train + found) / (n + m)
+        pooled = (self._train + counts) / (n + m)
         deviation = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
         # A bin without any image cannot differ.
-        z = np.abs(self._train / n - found / m) / np.where(deviation > 0, deviation, 1)
+        z = np.abs(self._train / n - counts / m) / np.where(deviation > 0, deviation, 1)
         share = float((z > SIGNIFICANT).mean())
         error = (share * (1 - share) / len(z)) ** 0.5
         return Estimate("different_bins", share, error, n=m, labels={"bins": len(z)})

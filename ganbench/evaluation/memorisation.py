@@ -101,17 +101,20 @@ class Cells:
         generative models", AISTATS 2020, arXiv 2004.05675; variance: DeLong et al., Biometrics 44
         (1988).
         """
-        found = list(self._distances(samples))
-        if not found:
+        distances_by_cell = list(self._distances(samples))
+        if not distances_by_cell:
             return []
-        weights = np.array([len(of_fresh) for _, of_fresh in found], float)
+        weights = np.array([len(of_fresh) for _, of_fresh in distances_by_cell], float)
         weights /= weights.sum()
-        scores = [_mann_whitney(*distances) for distances in found]
+        scores = [_mann_whitney(*distances) for distances in distances_by_cell]
         z, superiority, variance = (np.array(column) for column in zip(*scores, strict=True))
         effect = float(weights @ superiority)
         error = float(np.sqrt(weights**2 @ variance))
         interval = (max(effect - NORMAL_95 * error, 0.0), min(effect + NORMAL_95 * error, 1.0))
-        n, labels = sum(len(of_samples) for of_samples, _ in found), {"cells": len(found)}
+        n, labels = (
+            sum(len(of_samples) for of_samples, _ in distances_by_cell),
+            {"cells": len(distances_by_cell)},
+        )
         return [
             Estimate("copying_z", float(weights @ z), n=n, labels={**labels}),
             Estimate("copying_superiority", effect, error, interval, n, {**labels}),
@@ -200,7 +203,7 @@ def parzen_gap(of_train: Float64[Tensor, " t"], of_test: Float64[Tensor, " m"]) 
     return Estimate("parzen_gap", value, error, n=len(of_train) + len(of_test))
 
 
-def _share(name: str, found: Tensor) -> Estimate:
-    n = len(found)
-    share = found.double().mean().item()
+def _share(name: str, flags: Tensor) -> Estimate:
+    n = len(flags)
+    share = flags.double().mean().item()
     return Estimate(name, share, (share * (1 - share) / n) ** 0.5, n=n)

@@ -172,7 +172,7 @@ def refine_bandwidth(
     validation: Float[Tensor, "m d"],
     centers: Float[Tensor, "n d"],
     sigmas: Sequence[float],
-    found: Bandwidth,
+    choice: Bandwidth,
 ) -> Refined:
     """Returns the best bandwidth between the neighbours of a grid's best, never a worse one.
 
@@ -182,16 +182,16 @@ def refine_bandwidth(
     best rung's neighbours; the spline's error is far below the tolerance.
 
     Args:
-        validation: the images that chose `found`.
+        validation: the images that chose `choice`.
         centers: samples.
         sigmas: the grid, ascending.
-        found: the best of the grid on these images.
+        choice: the best of the grid on these images.
     """
     # Imported here because it costs every other job nearly a second.
     import scipy.interpolate
     import scipy.optimize
 
-    best = sigmas.index(found.sigma)
+    best = sigmas.index(choice.sigma)
     first, last = best == 0, best == len(sigmas) - 1
     low = math.log(sigmas[0] / REACH if first else sigmas[best - 1])
     high = math.log(sigmas[-1] * REACH if last else sigmas[best + 1])
@@ -210,12 +210,12 @@ def refine_bandwidth(
         options={"xatol": SEARCH_TOLERANCE},
     )
     log_sigma, value = float(result.x), -float(result.fun)
-    of_grid = found.log_likelihoods[best]
+    of_grid = choice.log_likelihoods[best]
     # The search never visits its bounds themselves.
     near = 10 * SEARCH_TOLERANCE
     at_bound = (first and log_sigma - low < near) or (last and high - log_sigma < near)
     if value < of_grid:
-        return Refined(found.sigma, of_grid, found.at_grid_edge)
+        return Refined(choice.sigma, of_grid, choice.at_grid_edge)
     return Refined(math.exp(log_sigma), value, at_bound)
 
 

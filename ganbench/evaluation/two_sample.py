@@ -39,19 +39,19 @@ def two_sample(samples: Float[Tensor, "m d"], data: Float[Tensor, "n d"]) -> lis
     points = min(POINTS, len(samples) // BLOCKS, len(data) // BLOCKS)
     blocks = list(zip(_blocks(samples, points), _blocks(data, points), strict=True))
     median = torch.pdist(blocks[0][1].double()).median().item()
-    found: dict[tuple[str, float | None], list[float]] = {}
+    repetitions: dict[tuple[str, float | None], list[float]] = {}
     for made, real in blocks:
         between = distances(made, real)
         for factor in FACTORS:
-            found.setdefault(("squared_mmd", factor), []).append(
+            repetitions.setdefault(("squared_mmd", factor), []).append(
                 squared_mmd(between, factor * median)
             )
-        found.setdefault(("neighbour_accuracy", None), []).append(neighbour_accuracy(between))
+        repetitions.setdefault(("neighbour_accuracy", None), []).append(neighbour_accuracy(between))
         for name, value in zip(("precision", "recall"), precision_recall(between), strict=True):
-            found.setdefault((name, None), []).append(value)
+            repetitions.setdefault((name, None), []).append(value)
     return [
         _over_blocks(name, values, points, {} if factor is None else {"bandwidth": factor})
-        for (name, factor), values in found.items()
+        for (name, factor), values in repetitions.items()
     ]
 
 

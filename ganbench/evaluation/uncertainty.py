@@ -76,8 +76,8 @@ def samples_curve(
         sums = new if sums is None else torch.logaddexp(sums, new)
         total += len(part)
         matrix = sums - math.log(total)
-        found = likeliest(matrix[:, : len(validation)], grid)
-        values = matrix[grid.index(found.sigma), len(validation) :]
+        choice = likeliest(matrix[:, : len(validation)], grid)
+        values = matrix[grid.index(choice.sigma), len(validation) :]
         error = values.std(correction=0).item() / len(values) ** 0.5
-        points.append(CurvePoint(total, found.sigma, values.mean().item(), error))
+        points.append(CurvePoint(total, choice.sigma, values.mean().item(), error))
     return points

@@ -62,8 +62,8 @@ def rows(benchmarks: Path) -> pd.DataFrame:
         GanbenchError: the file is missing or is none of our benchmarks'.
     """
     try:
-        found = json.loads(benchmarks.read_text())["benchmarks"]
-        return pd.DataFrame([row for one in found for row in _rows(one["extra_info"])])
+        entries = json.loads(benchmarks.read_text())["benchmarks"]
+        return pd.DataFrame([row for one in entries for row in _rows(one["extra_info"])])
     except (OSError, ValueError, KeyError) as error:
         raise GanbenchError(
             f"{benchmarks}: is no file of our benchmarks ({type(error).__name__}: {error}); "

@@ -44,13 +44,13 @@ class Stored:
         Raises:
             GanbenchError: there is none, or more than one.
         """
-        found = self.metrics(name, **labels)
-        if len(found) != 1:
+        matching = self.metrics(name, **labels)
+        if len(matching) != 1:
             raise GanbenchError(
-                f"{self.path}: metrics: should hold one {name!r} with {labels}, got {len(found)}; "
-                "delete it and run its stage again"
+                f"{self.path}: metrics: should hold one {name!r} with {labels}, got "
+                f"{len(matching)}; delete it and run its stage again"
             )
-        return found[0]
+        return matching[0]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _experiment(
 ) -> ExperimentResults:
     folder = results / name
     measured = folder / "sample_metrics.json"
-    found = ExperimentResults(
+    collected = ExperimentResults(
         name=name,
         config=config,
         experiment=experiment,
@@ -147,13 +147,13 @@ def _experiment(
         },
         sample_metrics=_read(measured) if measured.exists() else None,
     )
-    for stored in found.stored[1:]:
+    for stored in collected.stored[1:]:
         training = stored.record.stage == "train"
         now = experiment.training_digest if training else experiment.digest
         refuse_stale(stored.path, effective_digest(stored.record), now, config)
     for stage in SEED_STAGES:
-        _refuse_mixed(found.stages[stage].values())
-    return found
+        _refuse_mixed(collected.stages[stage].values())
+    return collected
 
 
 def _read(path: Path) -> Stored:

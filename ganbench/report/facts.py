@@ -123,20 +123,20 @@ def provenance(experiments: Sequence[ExperimentResults]) -> dict[str, Any]:
     """Returns commits, versions, machines, counts and seconds of all records of a suite."""
     # Experiments on the same data share its record.
     stored = {one.path: one for results in experiments for one in results.stored}.values()
-    found = [one.record.provenance for one in stored]
+    made = [one.record.provenance for one in stored]
     # Fetching multiplies no matrices.
     computed = [one.record.provenance for one in stored if one.record.stage != "fetch"]
     return {
-        "commit": commits(found),
+        "commit": commits(made),
         "versions": _distinct(
             ", ".join(f"{name} {version}" for name, version in sorted(one.versions.items()))
-            for one in found
+            for one in made
         ),
-        "devices": _distinct(one.device for one in found),
+        "devices": _distinct(one.device for one in made),
         "threads": _distinct(one.threads for one in computed),
         "impl": _distinct(one.impl for one in computed),
         "precision": _distinct(one.precision for one in computed),
-        "records": len(found),
+        "records": len(made),
         "seeds_finished": sum(len(results.seeds_with("ok")) for results in experiments),
         "seeds_diverged": sum(len(results.seeds_with("diverged")) for results in experiments),
         "wall_time_s": _wall_times(stored),

@@ -56,16 +56,16 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
             continue
         samples = torch.from_numpy(np.load(path, allow_pickle=False))
         curve: list[Metric] = []
-        found = scored[digest] = likelihood.metrics(samples, {"checkpoint": checkpoint})
+        likelihoods = scored[digest] = likelihood.metrics(samples, {"checkpoint": checkpoint})
         if job.experiment.evaluation.draws > 1:
             weights, generator = _generator(job, sample_record, sampled, dataset, checkpoint)
             inputs |= weights
-            found += _redrawn(job, likelihood, generator, len(samples), checkpoint)
+            likelihoods += _redrawn(job, likelihood, generator, len(samples), checkpoint)
             if not metrics:
                 # Twice as many as there are training images show the bias; more cost minutes.
                 growing = _growing(job, generator, samples, min(CURVE[-1], 2 * len(dataset.train)))
                 curve = likelihood.by_samples(growing, {"checkpoint": checkpoint})
-        metrics += found + curve
+        metrics += likelihoods + curve
     return job.record(metrics=metrics, inputs=inputs, datasets=sampled.datasets)
 
 

@@ -7,9 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganbench.data.datasets import Dataset
+from ganbench.evaluation.likelihood import FoldEstimate, LikelihoodEstimate, estimate
 from ganbench.evaluation.parzen import PROTOCOLS, Protocol
-from ganbench.evaluation.scoring import FoldScore, Score
-from ganbench.evaluation.scoring import score as parzen_score
 from ganbench.evaluation.uncertainty import samples_curve
 from ganbench.records import Metric
 from ganbench.stages.context import Job
@@ -22,7 +21,7 @@ CURVE = (100, 300, 1_000, 3_000, 10_000, 30_000, 50_000, 100_000)
 
 
 class Likelihood:
-    """Scores samples of one data set under one protocol."""
+    """Measures the likelihood of samples of one data set under one protocol."""
 
     def __init__(self, dataset: Dataset, protocol: Protocol, to_rows: ToRows, title: str) -> None:
         """Puts validation and test images on the device.
@@ -54,17 +53,17 @@ class Likelihood:
             samples: the centres.
             labels: go to every metric.
         """
-        found = self._score(samples, labels)
-        labels = labels | {"protocol": found.protocol, "n_centers": found.n_centers}
-        several = len(found.folds) > 1
-        metrics = [_headline(found, labels)]
+        estimated = self._estimate(samples, labels)
+        labels = labels | {"protocol": estimated.protocol, "n_centers": estimated.n_centers}
+        several = len(estimated.folds) > 1
+        metrics = [_headline(estimated, labels)]
         curves: list[Metric] = []
-        for number, fold in enumerate(found.folds):
+        for number, fold in enumerate(estimated.folds):
             fold_labels = labels | ({"fold": number} if several else {})
             if several:
                 metrics.append(_fold("fold_log_likelihood", fold, fold_labels))
             curves += _curve(fold, fold_labels)
-        return [*metrics, *_uncertainty_metrics(found, labels), *curves]
+        return [*metrics, *_uncertainty_metrics(estimated, labels), *curves]
 
     def redrawn(self, samples: Float[Tensor, "n d"], labels: Labels) -> list[Metric]:
         """Returns the headline of another draw, which chooses a bandwidth of its own.
@@ -73,9 +72,9 @@ class Likelihood:
             samples: the centres.
             labels: go to the metric; `draw` tells which.
         """
-        found = self._score(samples, labels)
-        labels = labels | {"protocol": found.protocol, "n_centers": found.n_centers}
-        return [_headline(found, labels).model_copy(update={"name": "redrawn_log_likelihood"})]
+        estimated = self._estimate(samples, labels)
+        labels = labels | {"protocol": estimated.protocol, "n_centers": estimated.n_centers}
+        return [_headline(estimated, labels).model_copy(update={"name": "redrawn_log_likelihood"})]
 
     def by_samples(self, parts: Iterable[Float[Tensor, "_n d"]], labels: Labels) -> list[Metric]:
         """Returns the likelihood of growing sets of samples, on fold 0 where there are folds.
@@ -103,23 +102,23 @@ class Likelihood:
             for point in curve
         ]
 
-    def _score(self, samples: Tensor, labels: Labels) -> Score:
+    def _estimate(self, samples: Tensor, labels: Labels) -> LikelihoodEstimate:
         where = " ".join(str(labels[name]) for name in SHOWN if name in labels)
-        found = parzen_score(
+        estimated = estimate(
             self.validation,
             self.test,
             samples.to(self.test[0].device),
             self.protocol,
             _progress(where),
         )
-        sigmas = sorted({fold.sigma for fold in found.folds})
+        sigmas = sorted({fold.sigma for fold in estimated.folds})
         print(
-            f"{self.title}: {where}: {found.log_likelihood:.1f} nats "
+            f"{self.title}: {where}: {estimated.log_likelihood:.1f} nats "
             f"at sigma {', '.join(f'{sigma:.4f}' for sigma in sigmas)}, "
-            f"grid penalty {found.grid_penalty:.1f}",
+            f"grid penalty {estimated.grid_penalty:.1f}",
             flush=True,
         )
-        return found
+        return estimated
 
 
 def curve_parts(total: int) -> list[int]:
@@ -128,22 +127,22 @@ def curve_parts(total: int) -> list[int]:
     return [size - before for size, before in zip(sizes, [0, *sizes], strict=False)]
 
 
-def _headline(found: Score, labels: Labels) -> Metric:
+def _headline(estimated: LikelihoodEstimate, labels: Labels) -> Metric:
     """One fold is its own headline; of several, the mean and the standard error over them."""
-    if len(found.folds) == 1:
-        return _fold("log_likelihood", found.folds[0], labels)
-    note = PROTOCOLS[found.protocol.partition("_")[0]].note
+    if len(estimated.folds) == 1:
+        return _fold("log_likelihood", estimated.folds[0], labels)
+    note = PROTOCOLS[estimated.protocol.partition("_")[0]].note
     return Metric(
         name="log_likelihood",
-        value=found.log_likelihood,
+        value=estimated.log_likelihood,
         unit="nats",
-        standard_error=found.standard_error,
-        n=len(found.folds),
+        standard_error=estimated.standard_error,
+        n=len(estimated.folds),
         labels=labels | {"split": "test"} | ({"protocol_note": note} if note else {}),
     )
 
 
-def _fold(name: str, fold: FoldScore, labels: Labels) -> Metric:
+def _fold(name: str, fold: FoldEstimate, labels: Labels) -> Metric:
     return Metric(
         name=name,
         value=fold.log_likelihood,
@@ -155,7 +154,7 @@ def _fold(name: str, fold: FoldScore, labels: Labels) -> Metric:
     )
 
 
-def _curve(fold: FoldScore, labels: Labels) -> list[Metric]:
+def _curve(fold: FoldEstimate, labels: Labels) -> list[Metric]:
     return [
         Metric(
             name="validation_log_likelihood",
@@ -168,10 +167,14 @@ def _curve(fold: FoldScore, labels: Labels) -> list[Metric]:
     ]
 
 
-def _uncertainty_metrics(found: Score, labels: Labels) -> list[Metric]:
+def _uncertainty_metrics(estimated: LikelihoodEstimate, labels: Labels) -> list[Metric]:
     """What the grid costs, and what other validation images would have changed."""
-    at_bound = int(any(fold.penalty_at_bound for fold in found.folds))
-    penalty, error, count = found.grid_penalty, found.bandwidth_error, found.n_validation
+    at_bound = int(any(fold.penalty_at_bound for fold in estimated.folds))
+    penalty, error, count = (
+        estimated.grid_penalty,
+        estimated.bandwidth_error,
+        estimated.n_validation,
+    )
     return [
         Metric(
             name="grid_penalty",

@@ -167,12 +167,12 @@ def _groups(jobs: Sequence[Job], digests: dict[str, str]) -> list[_Group]:
     groups: dict[int, _Group] = {}
     for job in jobs:
         checkpoints = _checkpoints(job, digests)
-        found = checkpoints.load_newest()
-        updates = found[1]["counters"]["updates"] if found else 0
+        newest = checkpoints.load_newest()
+        updates = newest[1]["counters"]["updates"] if newest else 0
         group = groups.setdefault(updates, _Group([], [], []))
         group.jobs.append(job)
         group.checkpoints.append(checkpoints)
-        group.states += [found] if found else []
+        group.states += [newest] if newest else []
     return list(groups.values())
 
 

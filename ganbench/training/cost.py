@@ -127,8 +127,8 @@ def _layers(settings, inputs: tuple[int, int, int], image: tuple[int, int, int])
     """Sizes of a network's layers, walking from its input shape."""
     layers, shape = [], inputs
     for layer in settings:
-        found, shape = _layer(layer, shape, image)
-        layers.append(found)
+        cost, shape = _layer(layer, shape, image)
+        layers.append(cost)
     return layers
 
 

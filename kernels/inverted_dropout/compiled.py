@@ -56,8 +56,8 @@ def _factor(
     words = philox.words(block, seeds, offset)
     if philox.is_one_bit(threshold):
         bits = torch.stack(words, -1).to(torch.int32).unsqueeze(-1)
-        found = (bits >> torch.arange(32, dtype=torch.int32) & 1 == 0).to(dtype) * (1 / keep)
+        factors = (bits >> torch.arange(32, dtype=torch.int32) & 1 == 0).to(dtype) * (1 / keep)
     else:
         lanes = [word >> shift & 0xFFFF for word in words for shift in (0, 16)]
-        found = torch.stack([(lane < threshold).to(dtype) * (1 / keep) for lane in lanes], -1)
-    return found.reshape(count, -1)[:, :size].reshape(shape)
+        factors = torch.stack([(lane < threshold).to(dtype) * (1 / keep) for lane in lanes], -1)
+    return factors.reshape(count, -1)[:, :size].reshape(shape)

@@ -67,8 +67,8 @@ def dropout_factors(
         for i in drawn:
             factors[i] = _launch(like.new_ones(shapes[i]), keeps[i], seed, offset + i)
     elif drawn and compiled.worth_compiling(shapes, like.device):
-        found = compiled.factors(shapes, keeps, seed, offset, like.dtype)
-        factors = [found[i] if i in drawn else None for i in range(len(keeps))]
+        drawn_factors = compiled.factors(shapes, keeps, seed, offset, like.dtype)
+        factors = [drawn_factors[i] if i in drawn else None for i in range(len(keeps))]
     elif drawn:
         masks = dropout_masks(shapes, keeps, seed, offset)
         for i in drawn:

@@ -274,8 +274,10 @@ def test_a_best_state_that_is_the_last_is_scored_once(
     scored = []
     monkeypatch.setattr(
         Likelihood,
-        "_score",
-        lambda self, *given, score=Likelihood._score: scored.append(given) or score(self, *given),
+        "_estimate",
+        lambda self, *given, estimate=Likelihood._estimate: (
+            scored.append(given) or estimate(self, *given)
+        ),
     )
     found = run(drawn).metrics
     assert len(scored) == 3  # draws, of one state

@@ -16,7 +16,7 @@ from ganbench.data import digits
 from ganbench.data.datasets import split_digests
 from ganbench.data.splits import Dataset, Fold
 from ganbench.errors import DataNotAvailableError, GanbenchError
-from ganbench.evaluation import parzen, scoring
+from ganbench.evaluation import likelihood, parzen
 from ganbench.evaluation.measures import MEASURES
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, read_record
@@ -121,7 +121,7 @@ def test_the_likelihood_is_that_of_the_protocol(scored: tuple[Path, Record]) -> 
         for images in (fold.validation, fold.test)
     )
     protocol = parzen.PROTOCOLS["gan2014"]
-    expected = scoring.score([validation], [test], torch.from_numpy(averages()), protocol)
+    expected = likelihood.estimate([validation], [test], torch.from_numpy(averages()), protocol)
     found = record.metrics[0]
     assert found.value == expected.log_likelihood
     assert found.standard_error == expected.standard_error

@@ -59,12 +59,12 @@ class Scored:
     @property
     def samplers(self) -> dict[str, list[Metric]]:
         """The measures of each sampler, by how tables call it."""
-        found: dict[str, list[Metric]] = {}
+        by_sampler: dict[str, list[Metric]] = {}
         for metric in self.record.metrics if self.record else ():
             source = str(metric.labels["source"])
             name = BASELINES.get(source) or f"ours: seed {metric.labels['seed']}"
-            found.setdefault(name, []).append(metric)
-        return found
+            by_sampler.setdefault(name, []).append(metric)
+        return by_sampler
 
     @property
     def reason(self) -> str:

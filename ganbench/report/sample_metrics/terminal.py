@@ -80,13 +80,13 @@ def _bound(metric: Metric) -> str:
 def _sigma(record: Record, source: str) -> str:
     """The bandwidth, or over folds the lowest and the highest."""
     names = ("log_likelihood", "fold_log_likelihood")
-    found = [
+    labelled = [
         metric.labels
         for metric in _of(record, *names)
         if metric.labels["source"] == source and "sigma" in metric.labels
     ]
-    sigmas = sorted({labels["sigma"] for labels in found})
-    edge = ", at the grid's edge" if any(one["sigma_at_grid_edge"] for one in found) else ""
+    sigmas = sorted({labels["sigma"] for labels in labelled})
+    edge = ", at the grid's edge" if any(one["sigma_at_grid_edge"] for one in labelled) else ""
     return " to ".join(f"{sigma:.3f}" for sigma in sigmas[:1] + sigmas[1:][-1:]) + edge
 
 

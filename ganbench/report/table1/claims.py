@@ -169,11 +169,11 @@ def _table_claim(claim: TableClaim, results: ExperimentResults) -> Judged:
     )
     if not scores:
         return row
-    found = seed_mean(scores)
+    average = seed_mean(scores)
     return replace(
         row,
-        ours=f"{found.mean:.1f}" if cell else _place(claim.column, found.mean),
-        interval=found.interval,
+        ours=f"{average.mean:.1f}" if cell else _place(claim.column, average.mean),
+        interval=average.interval,
         equivalence=seed_mean(scores, EQUIVALENCE).interval,
         seeds=len(scores),
         protocol=runs.protocol,
@@ -216,17 +216,17 @@ def _protocol(results: ExperimentResults) -> str:
 
 
 def _bound(claim: BoundClaim, theory: Iterable[Metric]) -> Judged:
-    found = [one for one in theory if one.name in claim.metrics and "bound" in one.labels]
-    if {one.name for one in found} != set(claim.metrics):
+    bounds = [one for one in theory if one.name in claim.metrics and "bound" in one.labels]
+    if {one.name for one in bounds} != set(claim.metrics):
         return _not_run(claim)
-    held = [one for one in found if holds(one)]
-    broken = ", ".join(one.name for one in found if one not in held)
+    held = [one for one in bounds if holds(one)]
+    broken = ", ".join(one.name for one in bounds if one not in held)
     return Judged(
         claim=claim.id,
         statement=claim.statement,
         source=claim.source,
         paper="holds",
-        ours=f"{len(held)} of {len(found)} bounds hold" + (f"; not {broken}" if broken else ""),
+        ours=f"{len(held)} of {len(bounds)} bounds hold" + (f"; not {broken}" if broken else ""),
         protocol="theory",
         verdict="not reproduced" if broken else "reproduced",
     )

@@ -20,7 +20,7 @@ def collapse_notes(results: ExperimentResults) -> list[str]:
 
 def _share(results: ExperimentResults, seed: int) -> Metric | None:
     """Measured at the end of training; by the score where the record of training is older."""
-    found = results.stages["train"][seed].metrics("collapse_share")
-    if not found and results.sample_metrics is not None:
-        found = results.sample_metrics.metrics("collapse_share", source="model", seed=seed)
-    return found[0] if found else None
+    shares = results.stages["train"][seed].metrics("collapse_share")
+    if not shares and results.sample_metrics is not None:
+        shares = results.sample_metrics.metrics("collapse_share", source="model", seed=seed)
+    return shares[0] if shares else None

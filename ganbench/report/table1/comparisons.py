@@ -71,14 +71,16 @@ def comparison_table(experiments: Sequence[ExperimentResults]) -> tuple[PrintedT
     for first, second in pairs:
         titles = (first.experiment.title, second.experiment.title)
         try:
-            found = compare(first, second)
+            comparison = compare(first, second)
         except GanbenchError as error:
             cells.append((*titles, str(error), NONE, NONE))
             continue
-        cells.append((*titles, *map(_difference, (found.welch, found.paired)), _p(found)))
+        cells.append(
+            (*titles, *map(_difference, (comparison.welch, comparison.paired)), _p(comparison))
+        )
         rows += [
             {"first": first.name, "second": second.name, "method": method} | _flat_difference(one)
-            for method, one in (("welch", found.welch), ("paired", found.paired))
+            for method, one in (("welch", comparison.welch), ("paired", comparison.paired))
             if one
         ]
     columns = ("First", "Second", "Welch (nats)", "Paired by seed (nats)", "p")
@@ -94,20 +96,25 @@ def _same_data(first: ExperimentResults, second: ExperimentResults) -> bool:
     return (one.dataset, one.preprocessing) == (other.dataset, other.preprocessing)
 
 
-def _difference(found: Difference | None) -> str:
-    if found is None:
+def _difference(difference: Difference | None) -> str:
+    if difference is None:
         return NONE
-    seeds = " and ".join(map(str, found.seeds))
-    return f"{found.mean:+.1f} [{found.low:+.1f}, {found.high:+.1f}] ({seeds} seeds)"
+    seeds = " and ".join(map(str, difference.seeds))
+    return f"{difference.mean:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}] ({seeds} seeds)"
 
 
-def _p(found: Comparison) -> str:
-    known = {"Welch": found.welch, "paired": found.paired}
+def _p(comparison: Comparison) -> str:
+    known = {"Welch": comparison.welch, "paired": comparison.paired}
     values = [f"{name} {one.p:.2g}" for name, one in known.items() if one and one.p is not None]
     return "; ".join(values) or "too few seeds"
 
 
-def _flat_difference(found: Difference) -> dict:
-    first, second = found.seeds
-    numbers = {"mean": found.mean, "low": found.low, "high": found.high, "p": found.p}
+def _flat_difference(difference: Difference) -> dict:
+    first, second = difference.seeds
+    numbers = {
+        "mean": difference.mean,
+        "low": difference.low,
+        "high": difference.high,
+        "p": difference.p,
+    }
     return numbers | {"seeds_first": first, "seeds_second": second}

@@ -58,13 +58,13 @@ class Part:
 def draws_of(results: ExperimentResults) -> dict[int, list[float]]:
     """Returns the scores of every draw of the headline state, nats, of each seed that finished."""
     checkpoint = results.experiment.evaluation.checkpoints[0]
-    found = {}
+    draws = {}
     for seed in results.seeds_with("ok"):
         stored = results.stages["evaluate"][seed]
         first = stored.metric("log_likelihood", checkpoint=checkpoint, split="test")
         others = stored.metrics("redrawn_log_likelihood", checkpoint=checkpoint)
-        found[seed] = [first.value, *(one.value for one in others)]
-    return found
+        draws[seed] = [first.value, *(one.value for one in others)]
+    return draws
 
 
 def parts(results: ExperimentResults) -> list[Part]:
@@ -72,7 +72,7 @@ def parts(results: ExperimentResults) -> list[Part]:
     draws = draws_of(results)
     if not draws:
         return []
-    found = two_level(list(draws.values()))
+    parts = two_level(list(draws.values()))
     checkpoint = results.experiment.evaluation.checkpoints[0]
     evaluated = [results.stages["evaluate"][seed] for seed in draws]
     scores = [
@@ -87,7 +87,7 @@ def parts(results: ExperimentResults) -> list[Part]:
     values = [one.value for one in moved]
     folded = bool(evaluated[0].metrics("fold_log_likelihood", checkpoint=checkpoint))
     name, title = results.name, results.experiment.title
-    counted = f"{_count(found.seeds, 'seed')} x {_count(found.draws, 'draw')}"
+    counted = f"{_count(parts.seeds, 'seed')} x {_count(parts.draws, 'draw')}"
     return [
         Part(
             name,
@@ -101,8 +101,8 @@ def parts(results: ExperimentResults) -> list[Part]:
             name,
             title,
             "draws of the samples",
-            deviation(found.draw_variance),
-            deviations(found.draw_interval),
+            deviation(parts.draw_variance),
+            deviations(parts.draw_interval),
             counted,
         ),
         Part(
@@ -117,8 +117,8 @@ def parts(results: ExperimentResults) -> list[Part]:
             name,
             title,
             "training seeds",
-            deviation(found.seed_variance),
-            deviations(found.seed_interval),
+            deviation(parts.seed_variance),
+            deviations(parts.seed_interval),
             counted,
         ),
     ]
@@ -152,13 +152,13 @@ def _flat(row: dict) -> dict:
 
 def _mean_note(results: ExperimentResults) -> str:
     scores = [draws[0] for draws in draws_of(results).values()]
-    found, title = seed_mean(scores), results.experiment.title
-    if found.interval is None:
-        return f"{title}: one seed, {found.mean:.1f} nats; nothing is known of others."
+    average, title = seed_mean(scores), results.experiment.title
+    if average.interval is None:
+        return f"{title}: one seed, {average.mean:.1f} nats; nothing is known of others."
     low, high = prediction_interval(scores)
     return (
-        f"{title}: mean over {len(scores)} seeds {found.mean:.2f} nats, t interval "
-        f"{_interval(found.interval)}; one more seed would lie in {low:.2f} to {high:.2f}."
+        f"{title}: mean over {len(scores)} seeds {average.mean:.2f} nats, t interval "
+        f"{_interval(average.interval)}; one more seed would lie in {low:.2f} to {high:.2f}."
     )
 
 

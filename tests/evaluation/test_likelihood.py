@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ganbench.evaluation.likelihood import estimate
 from ganbench.evaluation.parzen import (
     FINE,
     GAN2014,
@@ -16,7 +17,6 @@ from ganbench.evaluation.parzen import (
     log_likelihoods,
     refine_bandwidth,
 )
-from ganbench.evaluation.scoring import score
 
 SIZE, CENTERS = 6, 80
 NATS = 1e-6  # float64 pixels on both sides
@@ -41,7 +41,7 @@ def folds(count: int) -> tuple[list[Tensor], list[Tensor]]:
 def test_one_fold_on_a_grid(name: str) -> None:
     (validation,), (test,) = folds(1)
     samples, protocol = images(CENTERS, 1), SMALL[name]
-    found = score([validation], [test], samples, protocol)
+    found = estimate([validation], [test], samples, protocol)
     chosen = choose_bandwidth(validation, samples, protocol.sigmas)
     values = log_likelihoods(test, samples, [chosen.sigma])[0]
     assert (found.protocol, found.n_centers) == (name, CENTERS)
@@ -56,7 +56,7 @@ def test_one_fold_on_a_grid(name: str) -> None:
 def test_the_penalty_is_fine_less_grid_on_the_same_validation_images() -> None:
     (validation,), (test,) = folds(1)
     samples, protocol = images(CENTERS, 1), replace(SMALL["gan2014"], validation_limit=25)
-    found = score([validation], [test], samples, protocol)
+    found = estimate([validation], [test], samples, protocol)
     chosen = choose_bandwidth(validation[:25], samples, protocol.sigmas)
     best = refine_bandwidth(validation[:25], samples, protocol.sigmas, chosen)
     expected = best.log_likelihood - max(chosen.log_likelihoods)
@@ -68,7 +68,7 @@ def test_the_penalty_is_fine_less_grid_on_the_same_validation_images() -> None:
 def test_a_searched_bandwidth_has_no_penalty_and_is_no_point_of_the_grid() -> None:
     (validation,), (test,) = folds(1)
     samples = images(CENTERS, 1)
-    found = score([validation], [test], samples, SMALL["fine"])
+    found = estimate([validation], [test], samples, SMALL["fine"])
     (fold,) = found.folds
     assert fold.sigma not in fold.sigmas
     assert found.grid_penalty == 0
@@ -81,9 +81,9 @@ def test_every_fold_chooses_its_own_bandwidth_under_gan2014() -> None:
     validation, test = folds(3)
     validation[2] = 3 * validation[2]
     samples = images(CENTERS, 1)
-    found = score(validation, test, samples, SMALL["gan2014"])
+    found = estimate(validation, test, samples, SMALL["gan2014"])
     alone = [
-        score([one], [two], samples, SMALL["gan2014"])
+        estimate([one], [two], samples, SMALL["gan2014"])
         for one, two in zip(validation, test, strict=True)
     ]
     assert [fold.sigma for fold in found.folds] == [one.folds[0].sigma for one in alone]
@@ -99,7 +99,7 @@ def test_all_folds_share_one_bandwidth_under_gmmn2015() -> None:
     validation, test = folds(3)
     validation[2] = 3 * validation[2]
     samples = images(CENTERS, 1)
-    found = score(validation, test, samples, SMALL["gmmn2015"])
+    found = estimate(validation, test, samples, SMALL["gmmn2015"])
     together = choose_bandwidth(torch.cat(validation), samples, GMMN2015.grid(3))
     assert {fold.sigma for fold in found.folds} == {together.sigma}
     assert {fold.n_validation for fold in found.folds} == {120}
@@ -108,7 +108,7 @@ def test_all_folds_share_one_bandwidth_under_gmmn2015() -> None:
 
 def tight(validation: Tensor, samples: Tensor, one_sigma: bool) -> Protocol:
     """A grid so narrow that resampled images take now this point, now that."""
-    found = score([validation], [validation], samples, SMALL["fine"]).folds[0].sigma
+    found = estimate([validation], [validation], samples, SMALL["fine"]).folds[0].sigma
     grid = tuple(found * step for step in (0.8, 0.9, 1.0, 1.1, 1.25))
     return Protocol("tight", CENTERS, grid, None, one_sigma=one_sigma)
 
@@ -117,7 +117,7 @@ def test_one_choice_for_all_folds_is_no_surer_than_of_one_of_them() -> None:
     validation, test = (3 * one for one in folds(1))
     samples = images(CENTERS, 1)
     shared, own = (
-        score(validation, test, samples, tight(validation[0], samples, one))
+        estimate(validation, test, samples, tight(validation[0], samples, one))
         for one in (True, False)
     )
     (alone,) = {fold.bandwidth_error for fold in shared.folds}
@@ -133,7 +133,7 @@ def test_the_error_of_one_choice_is_that_of_the_mean_over_folds() -> None:
     samples = images(CENTERS, 1)
     near = samples[:50] + 0.1
     protocol = tight(torch.cat(validation), samples, one_sigma=True)
-    found = score(validation, [near, test[1] + 0.3], samples, protocol)
+    found = estimate(validation, [near, test[1] + 0.3], samples, protocol)
     moved = np.array([fold.resampled for fold in found.folds])
     expected = moved.mean(axis=0).std(ddof=1)
     assert found.bandwidth_error == pytest.approx(expected, abs=NATS)
@@ -144,24 +144,24 @@ def test_resampled_validation_images_move_the_score_only_where_they_move_the_ban
     (validation,), (test,) = folds(1)
     samples = images(CENTERS, 1)
     far_apart = Protocol("two", CENTERS, (0.3, 3.0), None)
-    assert score([validation], [test], samples, far_apart).bandwidth_error == 0
-    best = score([validation], [test], samples, SMALL["fine"]).folds[0].sigma
+    assert estimate([validation], [test], samples, far_apart).bandwidth_error == 0
+    best = estimate([validation], [test], samples, SMALL["fine"]).folds[0].sigma
     # Two bandwidths that these images find equally good: resamples take either.
     equal = replace(far_apart, sigmas=(best / 1.4, best, best * 1.4))
-    assert score([validation[:8]], [test], samples, equal).bandwidth_error > 0
+    assert estimate([validation[:8]], [test], samples, equal).bandwidth_error > 0
 
 
 def test_a_smaller_number_of_centres_is_another_protocol() -> None:
     (validation,), (test,) = folds(1)
-    found = score([validation], [test], images(20, 1), SMALL["gan2014"])
+    found = estimate([validation], [test], images(20, 1), SMALL["gan2014"])
     assert (found.protocol, found.n_centers) == ("gan2014_20_centers", 20)
 
 
 def test_a_copy_of_the_test_images_wins_and_far_samples_are_at_the_grids_edge() -> None:
     (validation,), (test,) = folds(1)
-    copied = score([validation], [test], test, SMALL["gan2014"])
-    other = score([validation], [test], images(50, 1), SMALL["gan2014"])
+    copied = estimate([validation], [test], test, SMALL["gan2014"])
+    other = estimate([validation], [test], images(50, 1), SMALL["gan2014"])
     assert copied.log_likelihood > other.log_likelihood
-    far = score([validation], [test], images(50, 1) + 40, SMALL["gan2014"]).folds[0]
+    far = estimate([validation], [test], images(50, 1) + 40, SMALL["gan2014"]).folds[0]
     assert far.at_grid_edge
     assert far.penalty_at_bound

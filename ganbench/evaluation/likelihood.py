@@ -18,7 +18,7 @@ LOCAL_POINTS = 21
 
 
 @dataclass(frozen=True)
-class FoldScore:
+class FoldEstimate:
     """What the images of one fold say; the only fold where data have none.
 
     Attributes:
@@ -57,7 +57,7 @@ class FoldScore:
 
 
 @dataclass(frozen=True)
-class Score:
+class LikelihoodEstimate:
     """The result of a protocol.
 
     Attributes:
@@ -73,7 +73,7 @@ class Score:
     n_centers: int
     log_likelihood: float
     standard_error: float
-    folds: tuple[FoldScore, ...]
+    folds: tuple[FoldEstimate, ...]
     one_choice: bool = False
 
     @property
@@ -97,13 +97,13 @@ class Score:
         return float(np.sqrt(np.sum(np.square(errors))) / len(errors))
 
 
-def score(
+def estimate(
     validation: Sequence[Float[Tensor, "_m d"]],
     test: Sequence[Float[Tensor, "_t d"]],
     samples: Float[Tensor, "n d"],
     protocol: Protocol,
     progress: Progress | None = None,
-) -> Score:
+) -> LikelihoodEstimate:
     """Returns the Parzen log-likelihood of the test images under a protocol.
 
     Args:
@@ -127,7 +127,7 @@ def score(
     if count > 1:
         mean, error = parzen.over_folds([fold.log_likelihood for fold in folds])
     name, one_choice = protocol.named(len(samples)), protocol.one_sigma
-    return Score(name, len(samples), mean, error, folds, one_choice)
+    return LikelihoodEstimate(name, len(samples), mean, error, folds, one_choice)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class _Choice:
     """A bandwidth and what resampled validation images would have taken instead."""
 
     grid: tuple[float, ...]
-    found: Bandwidth
+    bandwidth: Bandwidth
     sigma: float
     at_edge: bool
     penalty: float
@@ -147,12 +147,12 @@ class _Choice:
 def _choose(images: Tensor, samples: Tensor, protocol: Protocol, folds: int) -> _Choice:
     grid = protocol.grid(folds)
     matrix = log_likelihoods(images, samples, grid)
-    found = parzen.likeliest(matrix, grid)
-    fine = parzen.refine_bandwidth(images, samples, grid, found)
+    best = parzen.likeliest(matrix, grid)
+    fine = parzen.refine_bandwidth(images, samples, grid, best)
     if protocol.search == "grid":
-        resampled = [grid[choice] for choice in resampled_choices(matrix)]
-        penalty = fine.log_likelihood - max(found.log_likelihoods)
-        sigma, at_edge = found.sigma, found.at_grid_edge
+        resampled = [grid[index] for index in resampled_choices(matrix)]
+        penalty = fine.log_likelihood - max(best.log_likelihoods)
+        sigma, at_edge = best.sigma, best.at_grid_edge
     else:
         local = (fine.sigma * np.exp(np.linspace(-0.1, 0.1, LOCAL_POINTS))).tolist()
         resampled = [
@@ -160,23 +160,23 @@ def _choose(images: Tensor, samples: Tensor, protocol: Protocol, folds: int) -> 
         ]
         sigma, at_edge, penalty = fine.sigma, fine.at_bound, 0.0
     return _Choice(
-        grid, found, sigma, at_edge, penalty, fine.at_bound, tuple(resampled), len(images)
+        grid, best, sigma, at_edge, penalty, fine.at_bound, tuple(resampled), len(images)
     )
 
 
 def _on_test(
     images: Tensor, samples: Tensor, choice: _Choice, progress: Progress | None
-) -> FoldScore:
+) -> FoldEstimate:
     """One pass over the test images at every bandwidth that matters."""
     sigmas = [choice.sigma, *sorted(set(choice.resampled) - {choice.sigma})]
     matrix: Float64[Tensor, "k m"] = log_likelihoods(images, samples, sigmas, progress)
     mean, error = parzen.mean_and_standard_error(matrix[0])
     at = dict(zip(sigmas, matrix.mean(dim=1).tolist(), strict=True))
-    return FoldScore(
+    return FoldEstimate(
         sigma=choice.sigma,
         at_grid_edge=choice.at_edge,
         sigmas=choice.grid,
-        validation_log_likelihoods=tuple(choice.found.log_likelihoods),
+        validation_log_likelihoods=tuple(choice.bandwidth.log_likelihoods),
         grid_penalty=choice.penalty,
         penalty_at_bound=choice.penalty_at_bound,
         resampled=tuple(at[sigma] for sigma in choice.resampled),
