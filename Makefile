@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --benchmark-disable
 DEMO := configs/suites/demo.yaml
 export MPLBACKEND := Agg
 
-.PHONY: demo reproduce test golden bench gpu-check gpu-campaign check format publish clean
+.PHONY: demo reproduce test golden bench gpu-check gpu-campaign check format publish tables clean
 
 demo: .venv/.ok
 	$(SMK) --config suite=$(DEMO)
@@ -61,6 +61,9 @@ format: .venv/.ok
 publish:
 	cd results && find $(SUITE) -type f -size -20M \( -name '*.json' -o -name history.csv -o -name theory.npz \
 	  -o -path '*/report/*.md' -o -path '*/report/*.csv' \) -exec cp --parents {} published/ \;
+
+tables:
+	$(PYTHON) docs/paste_tables.py
 
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name published -exec rm -rf {} +

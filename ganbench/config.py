@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Hashable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -28,7 +28,21 @@ from ganbench.errors import ConfigError
 
 Activation = Literal["linear", "relu", "sigmoid"]
 Checkpoint = Literal["last", "best_validation"]
-DatasetName = Literal["mnist", "cifar10", "tfd", "faces48", "digits", "patches_grey", "patches_rgb"]
+# Training images and image shape of each data set; TFD's count is that of its full release. A new
+# data set gets a line here and its loader one in `ganbench.data.datasets`.
+DATASETS: dict[str, tuple[int, tuple[int, int, int]]] = {
+    "mnist": (50_000, (1, 28, 28)),
+    "cifar10": (40_000, (3, 32, 32)),
+    "tfd": (98_058, (1, 48, 48)),
+    "faces48": (16_000, (1, 48, 48)),
+    "digits": (1_200, (1, 8, 8)),
+    "patches_grey": (4_128, (1, 48, 48)),
+    "patches_rgb": (4_500, (3, 32, 32)),
+}
+if TYPE_CHECKING:
+    DatasetName = str
+else:
+    DatasetName = Literal[tuple(DATASETS)]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Objective = Literal["non_saturating", "minimax", "hinge", "wasserstein"]
 Model = TypeVar("Model", bound=BaseModel)
@@ -415,7 +429,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.load(text, _StrictLoader)
     except yaml.YAMLError as error:
         message = " ".join(str(error).split())
-        raise ConfigError(f"{path}: is not valid YAML: {message}; mend that line") from None
+        raise ConfigError(f"{path}: is not valid YAML: {message}; fix that line") from None
     if not isinstance(content, dict):
         raise ConfigError(
             f"{path}: should be a mapping of keys, got {type(content).__name__}; see configs/"
@@ -488,6 +502,3 @@ def _known_keys() -> list[str]:
     """Every key of every configuration model, for suggestions."""
     models = [model for model in Frozen.__subclasses__() if model.__module__ == __name__]
     return sorted({"extends"}.union(*(model.model_fields for model in models)))
-
-
-DATASETS: tuple[str, ...] = get_args(DatasetName)

@@ -49,7 +49,7 @@ ALWAYS_ALIGNED = {"parzen_kernel": ("D", "span")}
 
 
 class Build(NamedTuple):
-    """One kernel with everything that its compiler is told, but the architecture's settings."""
+    """One kernel and all that its compiler needs, except the architecture's settings."""
 
     kernel: Any
     variant: str  # key of the tuned settings

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pydantic
 import pytest
@@ -12,6 +12,7 @@ import yaml
 from ganbench.config import (
     DATASETS,
     Experiment,
+    Objective,
     Suite,
     load,
     load_experiment,
@@ -20,6 +21,7 @@ from ganbench.config import (
     suite_experiments,
 )
 from ganbench.errors import ConfigError
+from ganbench_kernels import reference as kernels_reference
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 # Theory experiments have settings of their own.
@@ -72,16 +74,16 @@ def experiment(path: str = "title", value: Any = "small") -> Experiment:
 
 
 def test_defaults_are_those_of_the_released_code(write: Callable[..., Path]) -> None:
-    found = load_experiment(write(SETTINGS))
-    training, discriminator = found.training, found.discriminator
+    actual = load_experiment(write(SETTINGS))
+    training, discriminator = actual.training, actual.discriminator
     assert (discriminator.input_keep, discriminator.hidden_keep) == (0.8, 0.5)
     assert (training.update, training.objective) == ("simultaneous", "non_saturating")
     assert (training.learning_rate_decay, training.learning_rate_floor) == (1.000004, 1e-6)
     assert (training.momentum_initial, training.momentum_final) == (0.5, 0.7)
     assert (training.momentum_epochs, training.max_column_norm) == (250, None)
     assert training.discriminator_steps == 1
-    assert found.evaluation.protocol == "gan2014"
-    assert found.evaluation.checkpoints == ("last", "best_validation")
+    assert actual.evaluation.protocol == "gan2014"
+    assert actual.evaluation.checkpoints == ("last", "best_validation")
     assert experiment("generator.noise_dim", ...).generator.noise_dim == 100
 
 
@@ -185,21 +187,21 @@ def test_an_extending_file_changes_only_what_it_says(write: Callable[..., Path])
     write(SETTINGS, "base.yaml")
     write({"extends": "base.yaml", "training": {"batch_size": 7}}, "middle.yaml")
     layers = [{"kind": "linear", "units": 9, "irange": 1.0}] * 2
-    found = load_experiment(
+    actual = load_experiment(
         write({"extends": "../middle.yaml", "generator": {"layers": layers}}, "sub/top.yaml")
     )
-    assert found.training.batch_size == 7
-    assert found.training.learning_rate == 0.1
-    assert found.generator.noise_dim == 4
+    assert actual.training.batch_size == 7
+    assert actual.training.learning_rate == 0.1
+    assert actual.generator.noise_dim == 4
     # Lists are replaced, not joined.
-    assert [layer.units for layer in found.generator.layers] == [9, 9]
+    assert [layer.units for layer in actual.generator.layers] == [9, 9]
 
 
 def test_an_extending_file_can_take_a_value_away(write: Callable[..., Path]) -> None:
     write(SETTINGS | {"paper_column": "TFD"}, "base.yaml")
     assert load_experiment(write({"extends": "base.yaml"}, "kept.yaml")).paper_column == "TFD"
-    found = load_experiment(write({"extends": "base.yaml", "paper_column": None}, "top.yaml"))
-    assert found.paper_column is None
+    actual = load_experiment(write({"extends": "base.yaml", "paper_column": None}, "top.yaml"))
+    assert actual.paper_column is None
 
 
 def test_files_that_extend_each_other_are_refused(write: Callable[..., Path]) -> None:
@@ -215,11 +217,11 @@ def test_a_missing_base_is_named(write: Callable[..., Path]) -> None:
 
 
 def test_settings_cannot_change_after_loading() -> None:
-    found = experiment()
+    actual = experiment()
     with pytest.raises(pydantic.ValidationError, match="frozen"):
-        found.training.batch_size = 1
+        actual.training.batch_size = 1
     with pytest.raises(TypeError):
-        found.generator.layers[0] = found.generator.layers[0]
+        actual.generator.layers[0] = actual.generator.layers[0]
 
 
 SCIENTIFIC = [
@@ -361,24 +363,24 @@ PAPER = {
 
 @pytest.mark.parametrize("name", PAPER)
 def test_the_papers_recipes(name: str) -> None:
-    found, paper = load_experiment(CONFIGS / "experiments" / f"{name}.yaml"), PAPER[name]
-    training = found.training
+    actual, paper = load_experiment(CONFIGS / "experiments" / f"{name}.yaml"), PAPER[name]
+    training = actual.training
     layers = {
-        "generator": [tuple(dict(layer).values()) for layer in found.generator.layers],
-        "discriminator": [tuple(dict(layer).values()) for layer in found.discriminator.layers],
+        "generator": [tuple(dict(layer).values()) for layer in actual.generator.layers],
+        "discriminator": [tuple(dict(layer).values()) for layer in actual.discriminator.layers],
     }
-    assert (found.dataset, found.preprocessing) == paper["dataset"]
-    assert (found.generator.noise, found.generator.noise_dim) == paper["noise"]
+    assert (actual.dataset, actual.preprocessing) == paper["dataset"]
+    assert (actual.generator.noise, actual.generator.noise_dim) == paper["noise"]
     assert layers["generator"] == paper["generator"]
     assert layers["discriminator"] == paper["discriminator"]
-    assert (found.discriminator.input_keep, found.discriminator.hidden_keep) == (0.8, 0.5)
+    assert (actual.discriminator.input_keep, actual.discriminator.hidden_keep) == (0.8, 0.5)
     optimiser = (training.batch_size, training.learning_rate, training.max_column_norm)
     assert optimiser == paper["optimiser"]
     assert (training.update, training.objective) == ("simultaneous", "non_saturating")
     assert (training.learning_rate_decay, training.learning_rate_floor) == (1.000004, 1e-6)
     assert (training.momentum_initial, training.momentum_final) == (0.5, 0.7)
     assert training.momentum_epochs == 250
-    assert (found.paper_column, found.figure) == paper["shown"]
+    assert (actual.paper_column, actual.figure) == paper["shown"]
 
 
 def test_tfd_has_two_phases_and_the_others_one() -> None:
@@ -403,34 +405,34 @@ def test_tfd_has_two_phases_and_the_others_one() -> None:
 )
 def test_variants_differ_in_nothing_else(name: str, base: str, differs: dict[str, Any]) -> None:
     """A variant's settings become its base's once the stated difference is undone."""
-    found = load_experiment(CONFIGS / f"experiments/{name}.yaml").model_dump(mode="json")
+    actual = load_experiment(CONFIGS / f"experiments/{name}.yaml").model_dump(mode="json")
     plain = load_experiment(CONFIGS / f"experiments/{base}.yaml").model_dump(mode="json")
     for key in ("title", "note", "figure"):
-        del found[key], plain[key]
+        del actual[key], plain[key]
     if name == "mnist_normal":
-        assert found["generator"].pop("noise") == differs["generator"]["noise"]
+        assert actual["generator"].pop("noise") == differs["generator"]["noise"]
         assert plain["generator"].pop("noise") == "uniform"
     elif name == "mnist_25_epochs":
-        assert found["training"]["phases"][0].pop("epochs") == differs["training"]["phases"]
+        assert actual["training"]["phases"][0].pop("epochs") == differs["training"]["phases"]
         assert plain["training"]["phases"][0].pop("epochs") == 2000
-        assert found["evaluation"].pop("report_epochs") == []
+        assert actual["evaluation"].pop("report_epochs") == []
         assert plain["evaluation"].pop("report_epochs") == [300, 600, 1000, 1500]
-        assert found["evaluation"].pop("draws") == 1
+        assert actual["evaluation"].pop("draws") == 1
         assert plain["evaluation"].pop("draws") == 5
     else:
         for key, value in differs.items():
-            assert found.pop(key) == value
+            assert actual.pop(key) == value
             assert plain.pop(key) != value
-    assert found == plain
+    assert actual == plain
 
 
 def test_a_stand_in_is_never_compared_with_the_paper() -> None:
     for path in SHIPPED:
-        found = load_experiment(path)
-        if found.paper_column:
-            assert found.dataset == found.paper_column.lower()
-        if found.figure:
-            assert found.dataset in ("mnist", "tfd", "cifar10")
+        actual = load_experiment(path)
+        if actual.paper_column:
+            assert actual.dataset == actual.paper_column.lower()
+        if actual.figure:
+            assert actual.dataset in ("mnist", "tfd", "cifar10")
 
 
 SUITE = {
@@ -444,8 +446,8 @@ def test_a_suite_yields_its_experiments(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config, suite = write(SETTINGS), write(SUITE, "suite.yaml")
-    ((name, path, found, seeds),) = suite_experiments(suite)
-    assert (name, path, found.title, seeds) == ("small", config, "small", (0, 2))
+    ((name, path, actual, seeds),) = suite_experiments(suite)
+    assert (name, path, actual.title, seeds) == ("small", config, "small", (0, 2))
     # Paths in the working directory are relative: they appear in commands and messages.
     monkeypatch.chdir(tmp_path)
     assert next(suite_experiments(suite))[1] == Path("small.yaml")
@@ -480,16 +482,20 @@ def test_a_wrong_suite_is_refused(
 @pytest.mark.parametrize("path", sorted((CONFIGS / "suites").glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_shipped_suite_loads_with_its_experiments(path: Path) -> None:
     assert load(Suite, path).name == path.stem
-    for name, config, found, seeds in suite_experiments(path):
+    for name, config, actual, seeds in suite_experiments(path):
         assert name == config.stem
-        assert found.title
+        assert actual.title
         assert seeds
 
 
 @pytest.mark.parametrize("suite", ["mnist_25_epochs", "full_sizes"])
 def test_published_records_are_of_the_settings_as_they_are_now(suite: str) -> None:
     published = CONFIGS.parent / "results" / "published" / suite
-    for name, _, found, seeds in suite_experiments(CONFIGS / "suites" / f"{suite}.yaml"):
+    for name, _, actual, seeds in suite_experiments(CONFIGS / "suites" / f"{suite}.yaml"):
         for seed in seeds:
             record = json.loads((published / name / f"seed_{seed}" / "evaluate.json").read_text())
-            assert record["config_digest"] == found.digest
+            assert record["config_digest"] == actual.digest
+
+
+def test_the_kernels_know_the_same_objectives() -> None:
+    assert get_args(Objective) == get_args(kernels_reference.Objective)

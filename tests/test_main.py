@@ -173,9 +173,9 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(
     what: str,
 ) -> None:
     path, out = config(), tmp_path / "results" / "out.json"
-    found = ganbench(*verb, "--config", path, "--out", out, "--dry-run")
-    assert (found.code, found.err) == (0, "")
-    assert found.out == what.format(config=path, out=out, data=tmp_path / "data") + "\n"
+    actual = ganbench(*verb, "--config", path, "--out", out, "--dry-run")
+    assert (actual.code, actual.err) == (0, "")
+    assert actual.out == what.format(config=path, out=out, data=tmp_path / "data") + "\n"
     assert files(tmp_path) == {"tiny.yaml"}
 
 
@@ -188,16 +188,16 @@ def test_several_seeds_have_a_path_each_and_existing_ones_are_kept(
     path = config(batch_size=600, phases=[{"epochs": 1}])
     out = tmp_path / "seed_{seed}" / "train.json"
     arguments = ("--config", path, "--out", out, "--suite", "mine", "--device", "cpu")
-    found = ganbench("train", *arguments, "--seeds", "1,0,2", "--dry-run")
-    assert found.out.splitlines() == [
+    actual = ganbench("train", *arguments, "--seeds", "1,0,2", "--dry-run")
+    assert actual.out.splitlines() == [
         f"{kept}: exists; delete it to run again",
         f"would train {path} seed 0 and write {tmp_path}/seed_0/train.json",
         f"would train {path} seed 2 and write {tmp_path}/seed_2/train.json",
     ]
     before = time.time()
-    found = ganbench("train", *arguments, "--seeds", "1,0,2")
+    actual = ganbench("train", *arguments, "--seeds", "1,0,2")
     took = time.time() - before
-    assert found.code == 0
+    assert actual.code == 0
     assert kept.read_text() == "kept"
     records = [read_record(tmp_path / f"seed_{seed}" / "train.json") for seed in (0, 2)]
     assert [(record.seed, record.suite, record.status) for record in records] == [
@@ -218,18 +218,18 @@ def test_wrong_seeds_are_the_users_mistake(
     seeds: str,
 ) -> None:
     out = tmp_path / "{seed}.json"
-    found = ganbench("train", "--config", config(), "--out", out, f"--seeds={seeds}")
+    actual = ganbench("train", "--config", config(), "--out", out, f"--seeds={seeds}")
     message = f"--seeds: got {seeds!r}; give different whole numbers from 0 on, as in 0,1,2\n"
-    assert (found.code, found.err) == (2, message)
+    assert (actual.code, actual.err) == (2, message)
 
 
 def test_several_seeds_in_one_file_are_the_users_mistake(
     ganbench: Callable[..., SimpleNamespace], config: Callable[..., Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "train.json"
-    found = ganbench("train", "--config", config(), "--out", out, "--seeds", "0,1")
+    actual = ganbench("train", "--config", config(), "--out", out, "--seeds", "0,1")
     message = f"--out: got {out} for several seeds; put '{{seed}}' into the path\n"
-    assert (found.code, found.err) == (2, message)
+    assert (actual.code, actual.err) == (2, message)
 
 
 @pytest.mark.parametrize("verb", ["train", "sample", "evaluate"])
@@ -240,10 +240,10 @@ def test_a_setting_that_does_not_fit_is_the_users_mistake(
     verb: str,
 ) -> None:
     path = config(momentum=0.5)
-    found = ganbench(verb, "--config", path, "--out", tmp_path / "out.json")
-    assert found.code == 2
+    actual = ganbench(verb, "--config", path, "--out", tmp_path / "out.json")
+    assert actual.code == 2
     message = f"{path}: training: unknown key 'momentum'; did you mean 'momentum_final'?\n"
-    assert found.err.replace("momentum_initial", "momentum_final") == message
+    assert actual.err.replace("momentum_initial", "momentum_final") == message
 
 
 def test_stages_follow_each_other_beside_one_another(
@@ -253,20 +253,22 @@ def test_stages_follow_each_other_beside_one_another(
     folder = tmp_path / "seed_0"
     path = config(batch_size=600, phases=[{"epochs": 1}])
     common = ("--config", path, "--device", "cpu")
-    found = ganbench("sample", *common, "--out", folder / "sample.json")
-    assert found.code == 2
-    assert found.err.startswith(f"{folder}/train.json: cannot be read (No such file")
+    actual = ganbench("sample", *common, "--out", folder / "sample.json")
+    assert actual.code == 2
+    assert actual.err.startswith(f"{folder}/train.json: cannot be read (No such file")
     for verb in ("train", "sample", "evaluate"):
-        found = ganbench(verb, *common, "--out", folder / f"{verb}.json")
-        assert (found.code, found.err) == (0, "")
+        actual = ganbench(verb, *common, "--out", folder / f"{verb}.json")
+        assert (actual.code, actual.err) == (0, "")
     score = read_record(folder / "evaluate.json").metrics[0]
     assert (score.name, score.labels["n_centers"]) == ("log_likelihood", 10_000)
     (folder / "evaluate.json").unlink()
     (folder / "samples_last.npy").write_bytes(b"other samples")
-    found = ganbench("evaluate", *common, "--out", folder / "evaluate.json")
-    assert found.code == 2
-    assert found.err.startswith(f"{folder}/samples_last.npy: is not the file that sample.json desc")
-    assert found.err.count("\n") == 1
+    actual = ganbench("evaluate", *common, "--out", folder / "evaluate.json")
+    assert actual.code == 2
+    assert actual.err.startswith(
+        f"{folder}/samples_last.npy: is not the file that sample.json desc"
+    )
+    assert actual.err.count("\n") == 1
 
 
 def test_baselines_have_no_seed(
@@ -285,21 +287,23 @@ def test_missing_data_is_3_by_hand_and_0_in_the_workflow(
 ) -> None:
     out = tmp_path / "tfd.json"
     arguments = ("fetch", "--config", config("tfd"), "--out", out, "--data-dir", tmp_path / "data")
-    found = end(start(*arguments))
-    assert found.code == 3
-    assert found.err.startswith(f"{tmp_path}/data/tfd/TFD_48x48.mat: is missing and cannot be down")
-    assert found.err.count("\n") == 1
+    actual = end(start(*arguments))
+    assert actual.code == 3
+    assert actual.err.startswith(
+        f"{tmp_path}/data/tfd/TFD_48x48.mat: is missing and cannot be down"
+    )
+    assert actual.err.count("\n") == 1
     assert not out.exists()
-    found = end(start(*arguments, "--in-workflow"))
-    assert (found.code, found.err) == (0, "")
+    actual = end(start(*arguments, "--in-workflow"))
+    assert (actual.code, actual.err) == (0, "")
     assert json.loads(out.read_text())["status"] == "data_not_available"
 
 
 def test_a_wrong_file_is_2(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
-    found = end(start("fetch", "--config", path, "--out", tmp_path / "out.json"))
-    assert found.code == 2
-    assert found.err == (
+    actual = end(start("fetch", "--config", path, "--out", tmp_path / "out.json"))
+    assert actual.code == 2
+    assert actual.err == (
         f"{path}: cannot be read (No such file or directory); give the path of a YAML file\n"
     )
 
@@ -307,11 +311,11 @@ def test_a_wrong_file_is_2(tmp_path: Path) -> None:
 def test_divergence_is_4_and_recorded(config: Callable[..., Path], tmp_path: Path) -> None:
     out = tmp_path / "seed_0" / "train.json"
     path = config(learning_rate=1.0e30, phases=[{"epochs": 1}])
-    found = end(start("train", "--config", path, "--out", out, "--checkpoint-seconds", "0"))
-    assert found.code == 4
-    assert found.err.startswith("epoch 1: discriminator_loss, ")
-    assert found.err.endswith("not finite; lower training: learning_rate, or run another seed\n")
-    assert found.err.count("\n") == 1
+    actual = end(start("train", "--config", path, "--out", out, "--checkpoint-seconds", "0"))
+    assert actual.code == 4
+    assert actual.err.startswith("epoch 1: discriminator_loss, ")
+    assert actual.err.endswith("not finite; lower training: learning_rate, or run another seed\n")
+    assert actual.err.count("\n") == 1
     assert read_record(out).status == "diverged"
     assert files(tmp_path / "seed_0") == {"train.json"}
 
@@ -344,26 +348,26 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(
     path = config()
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     common = ("train", "--config", path, "--checkpoint-seconds", "0", "--device", "cpu")
-    found = ganbench(*common, "--out", whole / "train.json")
-    assert (found.code, found.err) == (0, "")
+    actual = ganbench(*common, "--out", whole / "train.json")
+    assert (actual.code, actual.err) == (0, "")
     reached = -1
     for updates, how, code in (
         (20, signal.SIGKILL, -9),
         (120, signal.SIGTERM, 143),
         (241, signal.SIGKILL, -9),
     ):
-        found = stopped(start(*common, "--out", pieces / "train.json"), pieces, updates, how)
-        assert found.code == code
-        assert ("resuming after update " in found.out) == (reached >= 0)
+        actual = stopped(start(*common, "--out", pieces / "train.json"), pieces, updates, how)
+        assert actual.code == code
+        assert ("resuming after update " in actual.out) == (reached >= 0)
         reached = newest_checkpoint(pieces)
         assert updates <= reached < 480
         if how == signal.SIGTERM:
             message = f"stopped by signal 15 after update {reached}; run the same command again"
-            assert found.err == f"{message} to go on\n"
+            assert actual.err == f"{message} to go on\n"
         assert not (pieces / "train.json").exists()
-    found = ganbench(*common, "--out", pieces / "train.json")
-    assert (found.code, found.err) == (0, "")
-    assert f"resuming after update {reached} " in found.out
+    actual = ganbench(*common, "--out", pieces / "train.json")
+    assert (actual.code, actual.err) == (0, "")
+    assert f"resuming after update {reached} " in actual.out
     for name in RESULTS:
         assert (pieces / name).read_bytes() == (whole / name).read_bytes(), name
     assert files(pieces) == files(whole) == {"train.json", *RESULTS}

@@ -90,9 +90,9 @@ def slow_convolutional_maxout(layer: ConvolutionalMaxout, image: Tensor) -> Tens
 def test_convolutional_maxout(side: int, kernel: int, padding: int, pool: int, stride: int) -> None:
     layer = filled(ConvolutionalMaxout((2, side, side), 3, 2, kernel, padding, pool, stride))
     images = random(2, 2, side, side)
-    found = layer(images.flatten(1)).view(2, *layer.out_shape)
+    actual = layer(images.flatten(1)).view(2, *layer.out_shape)
     expected = torch.stack([slow_convolutional_maxout(layer, image) for image in images])
-    torch.testing.assert_close(found, expected, **TOLERANCE)
+    torch.testing.assert_close(actual, expected, **TOLERANCE)
 
 
 def test_the_discriminators_maps_of_2014() -> None:
@@ -151,11 +151,11 @@ def mask(shape: tuple[int, int], keep: float, number: int) -> Tensor:
 def test_a_discriminator_drops_out_every_layers_input() -> None:
     layers = [filled(Maxout(8, 6, 2)), filled(Maxout(6, 4, 2)), filled(Linear(4, 1))]
     x = random(5, 8)
-    found = Discriminator(layers, 0.8, 0.5)(x, SEED, OFFSET)
+    actual = Discriminator(layers, 0.8, 0.5)(x, SEED, OFFSET)
     hidden = layers[0](x * mask((5, 8), 0.8, 0))
     hidden = layers[1](hidden * mask((5, 6), 0.5, 1))
     expected = layers[2](hidden * mask((5, 4), 0.5, 2))
-    torch.testing.assert_close(found, expected.squeeze(1), **TOLERANCE)
+    torch.testing.assert_close(actual, expected.squeeze(1), **TOLERANCE)
 
 
 def test_dropout_keeps_and_scales_as_in_2014() -> None:
@@ -173,10 +173,10 @@ def test_every_element_of_a_map_draws_its_own_mask() -> None:
     head = Linear(1, 1)
     head.weight.data.fill_(1.0)
     images = torch.ones(4, 18)
-    found = Discriminator([layer, head], 0.5, 1.0)(images, SEED, OFFSET)
+    actual = Discriminator([layer, head], 0.5, 1.0)(images, SEED, OFFSET)
     expected = ganbench_kernels.dropout(images, 0.5, SEED, OFFSET).sum(1)
-    assert torch.equal(found, expected)
-    assert len(found.unique()) > 1
+    assert torch.equal(actual, expected)
+    assert len(actual.unique()) > 1
 
 
 def test_masks_follow_seed_and_offset() -> None:

@@ -243,11 +243,11 @@ def test_versions_name_what_can_change_a_number() -> None:
     import numpy
     import torch
 
-    found = versions()
-    assert found.keys() == {"python", "torch", "triton", "numpy"}
-    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert found["torch"] == torch.__version__
-    assert found["numpy"] == numpy.__version__
+    actual = versions()
+    assert actual.keys() == {"python", "torch", "triton", "numpy"}
+    assert actual["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert actual["torch"] == torch.__version__
+    assert actual["numpy"] == numpy.__version__
 
 
 def test_a_processor_has_a_name() -> None:

@@ -33,7 +33,7 @@ def main(write: bool = False) -> None:
     if problems:
         raise GanbenchError(
             f"bench aot: {len(problems)} over budget, first {problems[0]}; "
-            "mend the kernel or its settings, or rewrite the budgets (--write)"
+            "fix the kernel or its settings, or rewrite the budgets (--write)"
         )
 
 

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from ganbench.bench import rivals, updates
 from ganbench.bench.contest import Contest
 from ganbench.bench.kernel_cases import MNIST_PIXELS, parzen_shared_distances
+from ganbench.config import DATASETS
 from ganbench.evaluation import parzen
-from ganbench.training.cost import SIZES
 from ganbench.training.sampling import draw_samples
 
 # Small, because the released script looks at every pixel of every pair at every bandwidth.
@@ -94,7 +94,7 @@ def sampling() -> Contest:
 def loading(name: str) -> Contest:
     """A minibatch of an experiment's images, from bytes to rows."""
     settings = updates.experiment(name)
-    count = min(SIZES[settings.dataset][0], 10 * updates.IMAGES)
+    count = min(DATASETS[settings.dataset][0], 10 * updates.IMAGES)
     data = updates.images(settings, count)
     size = settings.training.batch_size
     order = cycle(torch.randperm(count).split(size)[:-1])

@@ -45,8 +45,8 @@ def products(experiment: config.Experiment, pixels: int) -> list[Product] | None
         return None
     batch = experiment.training.batch_size
     made = list(_network(_widths(generator.layers, generator.noise_dim), batch, 0))
-    judged = [size for size in _widths(discriminator.layers, pixels) if size[1] > 1]
-    return [*made, *_network(judged, 2 * batch, batch)]
+    hidden = [size for size in _widths(discriminator.layers, pixels) if size[1] > 1]
+    return [*made, *_network(hidden, 2 * batch, batch)]
 
 
 def _widths(layers: tuple, inputs: int) -> Iterator[tuple[int, int]]:

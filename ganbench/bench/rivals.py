@@ -1,7 +1,7 @@
 """One training update as people write it in torch: the alternating loop of most GAN code.
 
-The discriminator learns from [real; fake], then the generator from the same fakes, judged by the
-discriminator that has just moved.
+The discriminator learns from [real; fake], then the generator from the same fakes, classified by
+the discriminator that has just moved.
 """
 
 import math

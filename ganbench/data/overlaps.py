@@ -8,7 +8,7 @@ from torch import Tensor
 from ganbench.data.splits import Dataset
 from ganbench.errors import DataError, GanbenchError
 
-# Of the validation images. So few may be a data set's own repetitions, which its user cannot mend
+# Of the validation images. So few may be a data set's own repetitions, which its user cannot remove
 # and which move no mean; more is a split gone wrong.
 MOST_SHARED = 0.01
 

@@ -157,7 +157,7 @@ def _check_values(values: np.ndarray, scale: float, where: str) -> None:
     if wrong.any():
         raise GanbenchError(
             f"{where}: {wrong.sum()} values are NaN or infinite, the first in sample "
-            f"{int(np.argmax(wrong.any(axis=1)))}; mend the model that drew them"
+            f"{int(np.argmax(wrong.any(axis=1)))}; fix the model that drew them"
         )
     low, high = float(values.min()), float(values.max())
     if low < -ROUNDING or high > 1 + ROUNDING:

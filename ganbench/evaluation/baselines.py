@@ -8,7 +8,7 @@ from jaxtyping import Float
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
-# Numbers of k-means centres, and how many training images each stands for at least: MNIST's 50,000
+# Numbers of k-means centres, and the least number of training images per centre: MNIST's 50,000
 # give both in full, fewer images give fewer centres.
 CENTERS = {1_000: 50, 10_000: 5}
 RIDGE = 1e-10  # of the pixels' variances together: on MNIST a standard deviation of 1e-4 a pixel

@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Protocol:
-    """Everything that fixes a Parzen number; the name stands for all of it.
+    """Everything that fixes a Parzen number; its name identifies all of it.
 
     The seed rule of all: draw 0 is the run's first stretch of its `sampling` stream, draw d > 0 a
     sub-stream of its own; a draw chooses its bandwidth and scores the test images.

@@ -30,7 +30,7 @@ def two_sample(samples: Float[Tensor, "m d"], data: Float[Tensor, "n d"]) -> lis
 
     Each is the mean over `BLOCKS` disjoint subsamples of both, of at most `POINTS` each; the
     interval is Student's t over these (95 %), so it tells what another draw of as many would give.
-    At such sizes a p-value says nothing: every model is told from the data.
+    At such sizes a p-value says nothing: every model can be told apart from the data.
 
     Args:
         samples: of the model.

@@ -72,7 +72,7 @@ class Job:
         dataset, digests = self.load_data(data_dir)
         if digests != earlier.datasets:
             raise GanbenchError(
-                f"{path}: was made from other pixels of {self.experiment.dataset} than lie in "
+                f"{path}: was made from other pixels than those of {self.experiment.dataset} in "
                 f"{data_dir} now; put the same files back, or delete it and run its stage again"
             )
         return dataset

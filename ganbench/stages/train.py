@@ -185,13 +185,13 @@ def _checkpoints(job: Job, datasets: dict[str, str]) -> Checkpoints:
 
 
 def _record(run: Run, s: int, job: Job, digests: dict[str, str], earlier_s: float) -> Record:
-    course = run.progress[s]
-    files = ["history.csv"] if course.history else []
-    if course.failure is None:
+    progress = run.progress[s]
+    files = ["history.csv"] if progress.history else []
+    if progress.failure is None:
         files += _write_generators(run, s, job.out.parent)
     return job.record(
-        status="ok" if course.failure is None else "diverged",
-        message=course.failure or "",
+        status="ok" if progress.failure is None else "diverged",
+        message=progress.failure or "",
         metrics=_metrics(run, s),
         files=files,
         datasets=digests,
@@ -216,15 +216,15 @@ def _noted_signals() -> Iterator[list[int]]:
 
 
 def _write_histories(run: Run, jobs: Sequence[Job]) -> None:
-    for job, course in zip(jobs, run.progress, strict=True):
-        if course.history:
+    for job, progress in zip(jobs, run.progress, strict=True):
+        if progress.history:
             with (
                 atomic_path(job.out.parent / "history.csv") as temporary,
                 open(temporary, "w", newline="") as file,
             ):
-                writer = csv.DictWriter(file, list(course.history[0]))
+                writer = csv.DictWriter(file, list(progress.history[0]))
                 writer.writeheader()
-                writer.writerows(course.history)
+                writer.writerows(progress.history)
 
 
 def _write_generators(run: Run, s: int, folder: Path) -> list[str]:
@@ -252,8 +252,8 @@ def _write_generator(folder: Path, state: str, epoch: int, weights: Mapping[str,
 
 def _metrics(run: Run, s: int) -> list[Metric]:
     """Budget and speed; a diverged seed counts until the end of the epoch where it did."""
-    counters, course = run.counters, run.progress[s]
-    epochs = len(course.history) + (course.failure is not None)
+    counters, progress = run.counters, run.progress[s]
+    epochs = len(progress.history) + (progress.failure is not None)
     metrics = [
         Metric(name="epochs", value=epochs, unit="epochs"),
         Metric(name="updates", value=epochs * run.batches, unit="updates"),
@@ -262,7 +262,7 @@ def _metrics(run: Run, s: int) -> list[Metric]:
         # All seeds of the process share its time.
         value = counters.seconds / counters.updates / len(run.seeds)
         metrics.append(Metric(name="seconds_per_update", value=value, unit="s"))
-    if course.failure is None:
+    if progress.failure is None:
         metrics += [
             Metric(
                 name="validation_log_likelihood",
@@ -272,20 +272,20 @@ def _metrics(run: Run, s: int) -> list[Metric]:
                 labels={"checkpoint": checkpoint, "epoch": epoch},
             )
             for checkpoint, epoch, value in (
-                ("last", counters.epoch, course.history[-1]["validation_log_likelihood"]),
-                ("best_validation", course.best_epoch, course.best_log_likelihood),
+                ("last", counters.epoch, progress.history[-1]["validation_log_likelihood"]),
+                ("best_validation", progress.best_epoch, progress.best_log_likelihood),
                 *(
                     (
                         f"epoch_{epoch}",
                         epoch,
-                        course.history[epoch - 1]["validation_log_likelihood"],
+                        progress.history[epoch - 1]["validation_log_likelihood"],
                     )
                     for epoch in run.experiment.evaluation.report_epochs
                 ),
             )
             if value is not None
         ]
-        share = course.history[-1]["collapse_share"]
+        share = progress.history[-1]["collapse_share"]
         assert share is not None, "the last epoch is monitored"
         metrics += [
             Metric(name="collapse_share", value=share, unit="share of pairs"),

@@ -38,8 +38,8 @@ class Snapshots:
         made = duel.generate(_rows(QUANTILES, duel))[..., 0].cpu().numpy()
         mass = [np.histogram(x, EDGES)[0] / len(QUANTILES) for x in made]
         self._rows["mass"].append(np.stack(mass))
-        judged = torch.sigmoid(duel.judge(_rows(CENTRES, duel)))
-        self._rows["learned"].append(judged.cpu().numpy())
+        probabilities = torch.sigmoid(duel.judge(_rows(CENTRES, duel)))
+        self._rows["learned"].append(probabilities.cpu().numpy())
         self._rows["arrows"].append(duel.generate(_rows(ARROWS, duel))[..., 0].cpu().numpy())
 
     def stack(self, name: str) -> Float[np.ndarray, "times runs k"]:
@@ -96,16 +96,16 @@ def _findings(frames: Snapshots, moments: Snapshots, seeds: Sequence[int]) -> Fi
     for name in ("mass", "learned", "arrows"):
         findings.arrays[f"moment_{name}"] = moments.stack(name)
         findings.arrays[f"frame_{name}"] = frames.stack(name)[:, 0].astype(np.float32)
-    gaps, doubts = [], []
+    gaps, errors = [], []
     for column, seed in enumerate(seeds):
         for row, moment in enumerate(MOMENTS):
             mass, D = (moments.stack(name)[row, column] for name in ("mass", "learned"))
             gap = best_value_on_grid(DATA_MASS, mass) + LOG_4
-            doubt = float(DATA_MASS @ np.abs(D - 0.5))
+            error = float(DATA_MASS @ np.abs(D - 0.5))
             findings.measure("figure1_gap", gap, seed=seed, moment=moment)
-            findings.measure("figure1_indecision", doubt, "1", seed=seed, moment=moment)
+            findings.measure("figure1_indecision", error, "1", seed=seed, moment=moment)
         gaps.append(gap)
-        doubts.append(doubt)
+        errors.append(error)
     findings.claim_at_most(
         "figure1_generator_arrives",
         f"Figure 1: C(G) + log 4 at the end of a real game, worst of {len(seeds)} seeds",
@@ -115,7 +115,7 @@ def _findings(frames: Snapshots, moments: Snapshots, seeds: Sequence[int]) -> Fi
     findings.claim_at_most(
         "figure1_discriminator_undecided",
         "Figure 1: mean of |D - 1/2| under p_data at the end, worst seed",
-        max(doubts),
+        max(errors),
         BOUNDS["undecided"],
         unit="1",
     )

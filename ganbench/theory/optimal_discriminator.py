@@ -43,7 +43,7 @@ GRID = np.linspace(-9, 9, 901)
 
 @dataclass(frozen=True)
 class Points:
-    """Weighted points that stand for the expectations of V(D, G)."""
+    """Weighted points that approximate the expectations of V(D, G)."""
 
     real: Float[Tensor, "1 n 1"]
     real_weight: Float[Tensor, "1 n"]

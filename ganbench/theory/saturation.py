@@ -131,8 +131,8 @@ def train_discriminator_alone(
         if step in times:
             norms.append(duel.generator_gradient(probe).norm(dim=1).double().cpu().numpy())
             with torch.no_grad():
-                judged = torch.sigmoid(duel.judge(duel.generate(probe)))
-            confidence.append(judged.double().mean(dim=1).cpu().numpy())
+                probabilities = torch.sigmoid(duel.judge(duel.generate(probe)))
+            confidence.append(probabilities.double().mean(dim=1).cpu().numpy())
         duel.discriminator_step()
     minimax, non_saturating = np.split(np.array(norms), 2, axis=1)
     fooled = np.array(confidence)[:, : len(seeds)]

@@ -8,16 +8,6 @@ import torch
 
 from ganbench import config
 
-# Training images and image shape of each data set; TFD's count is that of its full release.
-SIZES: dict[str, tuple[int, tuple[int, int, int]]] = {
-    "mnist": (50_000, (1, 28, 28)),
-    "cifar10": (40_000, (3, 32, 32)),
-    "tfd": (98_058, (1, 48, 48)),
-    "faces48": (16_000, (1, 48, 48)),
-    "digits": (1_200, (1, 8, 8)),
-    "patches_grey": (4_128, (1, 48, 48)),
-    "patches_rgb": (4_500, (3, 32, 32)),
-}
 FLOAT_BYTES = 4
 # An update reads and writes weights and velocities, writes gradients and reads them again.
 UPDATE_PASSES = 6
@@ -71,20 +61,20 @@ def cost(experiment: config.Experiment) -> Cost:
     Products of an update, for batch N: the generator's forward pass, weight and input gradients;
     the discriminator's on real and on fake images; and its input gradients for the generator.
     """
-    images, shape = SIZES[experiment.dataset]
+    images, shape = config.DATASETS[experiment.dataset]
     settings = experiment.training
     front = [layer for phase in settings.phases for layer in reversed(phase.generator_front)]
     generator = _layers([*reversed(front), *experiment.generator.layers], (100, 1, 1), shape)
     discriminator = _layers(experiment.discriminator.layers, shape, shape)
     inner = 3 * _products(generator) - generator[0].products
     outer = 2 * (3 * _products(discriminator) - discriminator[0].products)
-    judged = _products(discriminator)
+    hidden = _products(discriminator)
     sizes = [sum(layer.parameters for layer in net) for net in (generator, discriminator)]
     pixels = math.prod(shape)
     held = CHECKPOINTS_KEPT * (3 * sizes[0] + 2 * sizes[1]) + 2 * sizes[0] + 2 * SAMPLES * pixels
     return Cost(
         updates=settings.epochs * math.ceil(images / settings.batch_size),
-        flops_per_update=2 * settings.batch_size * (inner + outer + judged),
+        flops_per_update=2 * settings.batch_size * (inner + outer + hidden),
         parameters=sum(sizes),
         disk_bytes=FLOAT_BYTES * held,
     )

@@ -339,7 +339,7 @@ def input_gradient_kernel(
     BLOCK_U: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ):
-    """The gradient of a layer's input, and on to before the activation of the layer below."""
+    """The gradient of a layer's input, backpropagated through the activation of the layer below."""
     s = tl.program_id(2).to(tl.int64)
     row, column = tl.program_id(0) * BLOCK_N, tl.program_id(1) * BLOCK_D
     rows, units, columns = tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_U), tl.arange(0, BLOCK_D)

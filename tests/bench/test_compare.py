@@ -46,17 +46,17 @@ def test_slower_needs_the_median_and_the_bound() -> None:
 
 
 def test_each_tree_goes_first_as_often(runs: dict[str, Any], tmp_path: Path) -> None:
-    found = compare.compare(tmp_path, tmp_path, ["maxout"], 4)
+    actual = compare.compare(tmp_path, tmp_path, ["maxout"], 4)
     assert runs["order"] == ["head", "base", "base", "head"] * 2
-    assert found[0].base_ms == [1000.0] * 4
+    assert actual[0].base_ms == [1000.0] * 4
 
 
 def test_what_the_base_cannot_run_is_skipped_with_its_reason(
     runs: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs["base"]["maxout"] = "ImportError: no maxout"
-    found = compare.compare(tmp_path, tmp_path, ["maxout", "parzen"], 3)
-    assert [one.name for one in found] == ["parzen"]
+    actual = compare.compare(tmp_path, tmp_path, ["maxout", "parzen"], 3)
+    assert [one.name for one in actual] == ["parzen"]
     assert "maxout: skipped, the base cannot run it (ImportError: no maxout)" in (
         capsys.readouterr().out
     )
@@ -106,8 +106,8 @@ def test_a_run_measures_the_tree_it_is_given(tmp_path: Path) -> None:
     errors = tmp_path / "tree" / "ganbench" / "errors.py"
     errors.write_text("class GanbenchError(Exception): pass")
     shim = compare._shim(tmp_path / "tree", tmp_path / "base")
-    found = compare.measure(shim, ["maxout"])
-    assert str(found["maxout"]).startswith("AttributeError: module 'ganbench_kernels' has no")
+    actual = compare.measure(shim, ["maxout"])
+    assert str(actual["maxout"]).startswith("AttributeError: module 'ganbench_kernels' has no")
 
 
 def test_a_broken_run_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

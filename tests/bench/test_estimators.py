@@ -33,12 +33,12 @@ def rows(task: Task) -> dict[str, dict]:
 def test_the_truth_is_a_mixture_of_normals() -> None:
     stream = torch.Generator().manual_seed(0)
     task = Task(torch.rand(7, 2, generator=stream), torch.rand(5, 2, generator=stream), 0.3)
-    for x, found in zip(task.points.double(), estimators.explicit(task), strict=True):
+    for x, actual in zip(task.points.double(), estimators.explicit(task), strict=True):
         densities = [
             stats.norm.pdf(x[0], c[0], 0.3) * stats.norm.pdf(x[1], c[1], 0.3)
             for c in task.centers.double()
         ]
-        assert found == pytest.approx(np.log(np.mean(densities)), abs=ROUNDING)
+        assert actual == pytest.approx(np.log(np.mean(densities)), abs=ROUNDING)
 
 
 def test_ours_is_right(rows: dict[str, dict]) -> None:
@@ -50,7 +50,7 @@ def test_ours_is_right(rows: dict[str, dict]) -> None:
 def test_one_leaf_makes_scikit_learn_right_and_its_defaults_do_not(
     rows: dict[str, dict], task: Task, tree: str
 ) -> None:
-    """If the last fails, scikit-learn has mended it: say so in docs/estimators.md."""
+    """If the last fails, scikit-learn has fixed it: say so in docs/estimators.md."""
     name = f"scikit-learn KernelDensity, {tree}"
     exact = rows[f"{name}, leaf_size={len(task.centers)}"]
     assert exact["max_error_nats"] < ROUNDING

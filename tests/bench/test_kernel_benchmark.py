@@ -44,10 +44,10 @@ def test_missing_packages_are_said_and_the_rows_kept(
 def test_candidates_vary_only_what_a_kernel_has() -> None:
     settings = {"PRECISION": "tf32x3", "BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_D": 32,
                 "num_warps": 8, "num_stages": 2}  # fmt: skip
-    found = list(tune._candidates(settings))
-    assert len(found) == 2 * 3 * 2 * 2 * 3
-    assert all(candidate.keys() == settings.keys() for candidate in found)
-    assert {candidate["PRECISION"] for candidate in found} == {"tf32x3"}
+    actual = list(tune._candidates(settings))
+    assert len(actual) == 2 * 3 * 2 * 2 * 3
+    assert all(candidate.keys() == settings.keys() for candidate in actual)
+    assert {candidate["PRECISION"] for candidate in actual} == {"tf32x3"}
 
 
 def test_budget_table_has_a_row_for_each_build() -> None:

@@ -6,14 +6,14 @@ from ganbench.bench.timing import interleaved, ratio
 
 
 def test_ratio_of_known_times() -> None:
-    found = ratio([1.0, 2.0, 4.0], [2.0, 4.0, 8.0])
-    assert found == (2.0, 2.0, 2.0)
+    actual = ratio([1.0, 2.0, 4.0], [2.0, 4.0, 8.0])
+    assert actual == (2.0, 2.0, 2.0)
 
 
 def test_interval_holds_the_median_and_widens_with_noise() -> None:
     ours, rival = [1.0] * 9, [1.1, 1.3, 1.2, 1.0, 1.4, 1.2, 1.3, 1.1, 1.2]
-    found = ratio(ours, rival)
-    assert 1.0 <= found.low < found.ratio == 1.2 < found.high <= 1.4
+    actual = ratio(ours, rival)
+    assert 1.0 <= actual.low < actual.ratio == 1.2 < actual.high <= 1.4
 
 
 def test_every_call_is_sampled_in_every_round() -> None:

@@ -215,8 +215,8 @@ def archive(tmp_path, monkeypatch) -> bytes:
 def test_cifar10_is_taken_out_of_its_archive(tmp_path, mirrors, archive):
     mirrors[1].files = {registry.CIFAR10_ARCHIVE_NAME: archive}
     fetch("cifar10", tmp_path / "data")
-    found = content(tmp_path / "data" / "cifar10")
-    assert found == CIFAR10 | {registry.CIFAR10_ARCHIVE_NAME: archive}
+    actual = content(tmp_path / "data" / "cifar10")
+    assert actual == CIFAR10 | {registry.CIFAR10_ARCHIVE_NAME: archive}
     assert not (tmp_path / "data" / "escaped.bin").exists()
     assert not (tmp_path / "absolute.bin").exists()
 

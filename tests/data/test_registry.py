@@ -46,12 +46,12 @@ def test_wrong_checksum(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         verified(path, ABC)
-    found = {
+    actual = {
         b"abd": "a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9",
         b"abcd": "88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589",
     }[content]
     assert str(caught.value) == (
-        f"{path}: wrong checksum, got sha256 {found}, expected {ABC.sha256}; "
+        f"{path}: wrong checksum, got sha256 {actual}, expected {ABC.sha256}; "
         "delete it and run 'ganbench fetch'"
     )
 
@@ -72,11 +72,11 @@ def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
 
 
 def test_the_data_directory_is_arranged_as_promised(tmp_path):
-    found = {
+    actual = {
         name: [str(path.relative_to(tmp_path)) for path in registry.file_paths(name, tmp_path)]
         for name in DATASETS
     }
-    assert found == {
+    assert actual == {
         "mnist": [
             f"mnist/{part}-ubyte.gz"
             for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3")

@@ -48,8 +48,8 @@ def written(folder: Path, kind: str, array: np.ndarray) -> Path:
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3)])
 def test_every_kind_of_file_holds_the_same(tmp_path: Path, kind: str, shape: tuple) -> None:
     array = np.round(pixels(shape) * 255).astype(np.float32) / 255
-    found = sample_files.read(written(tmp_path, kind, array))
-    assert np.array_equal(found, array)
+    actual = sample_files.read(written(tmp_path, kind, array))
+    assert np.array_equal(actual, array)
 
 
 def test_an_archive_of_several_arrays_names_its_samples(tmp_path: Path) -> None:
@@ -101,11 +101,11 @@ def test_pngs_are_read_as_what_they_show(tmp_path: Path, mode: str, channels: in
         if mode == "P":
             shown = shown.quantize(64, dither=Image.Dither.NONE)
         shown.convert(mode).save(tmp_path / f"{number}.png")
-    found = sample_files.read(tmp_path)
+    actual = sample_files.read(tmp_path)
     shape = COLOUR if channels == 3 else GREY
     first = np.moveaxis(levels, 3, 1)[:, : shape[0]].reshape(COUNT, -1)
     expected = torch.from_numpy(first.astype(np.float32) / 255)
-    assert torch.equal(sample_files.rows(found, shape, 255.0, COUNT, "folder"), expected)
+    assert torch.equal(sample_files.rows(actual, shape, 255.0, COUNT, "folder"), expected)
 
 
 @pytest.mark.parametrize("mode", ["I;16", "RGBA", "LA"])
@@ -188,8 +188,8 @@ def test_the_first_samples_are_taken() -> None:
 @pytest.mark.parametrize(("draws", "taken"), [(1, 6), (2, 12), (5, 18)])
 def test_more_samples_are_taken_in_whole_draws(draws: int, taken: int) -> None:
     many = pixels((20,), 3 * COUNT + 2)
-    found = sample_files.rows(many, GREY, 16.0, COUNT, "s.npy", draws)
-    assert torch.equal(found, torch.from_numpy(many[:taken]))
+    actual = sample_files.rows(many, GREY, 16.0, COUNT, "s.npy", draws)
+    assert torch.equal(actual, torch.from_numpy(many[:taken]))
 
 
 def test_rounding_beyond_the_interval_is_cut_off() -> None:
@@ -231,7 +231,7 @@ def test_values_that_are_none(value: float) -> None:
     array = pixels((20,))
     array[2, 3:5] = value
     assert refused(array) == (
-        "s.npy: 2 values are NaN or infinite, the first in sample 2; mend the model that drew them"
+        "s.npy: 2 values are NaN or infinite, the first in sample 2; fix the model that drew them"
     )
 
 

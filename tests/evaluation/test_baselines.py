@@ -25,21 +25,21 @@ def test_mnist_has_all_centres_and_fewer_images_fewer(images: int, counts: list[
 
 def test_one_centre_is_the_mean_of_the_images() -> None:
     points = torch.rand(3000, 8, generator=stream())
-    found = kmeans_centers(points, 1)
-    assert (found.shape, found.dtype) == ((1, 8), torch.float32)
+    actual = kmeans_centers(points, 1)
+    assert (actual.shape, actual.dtype) == ((1, 8), torch.float32)
     # Batches are drawn with replacement: five standard errors of the mean of two passes.
-    assert found[0].numpy() == pytest.approx(
+    assert actual[0].numpy() == pytest.approx(
         points.mean(dim=0).numpy(), abs=5 * (1 / 12 / 6000) ** 0.5
     )
 
 
 def test_centres_are_the_same_every_time_and_lower_the_distance_to_the_images() -> None:
     points = torch.rand(2000, 8, generator=stream())
-    found = kmeans_centers(points, 50)
-    assert torch.equal(found, kmeans_centers(points, 50))
+    actual = kmeans_centers(points, 50)
+    assert torch.equal(actual, kmeans_centers(points, 50))
     started = points[torch.randperm(2000, generator=stream())[:50]]
     spread = [
-        torch.cdist(points, some).min(dim=1).values.square().mean() for some in (found, started)
+        torch.cdist(points, some).min(dim=1).values.square().mean() for some in (actual, started)
     ]
     assert spread[0] < spread[1]
 
@@ -47,24 +47,24 @@ def test_centres_are_the_same_every_time_and_lower_the_distance_to_the_images() 
 def test_a_gaussian_has_the_images_mean_and_covariance() -> None:
     factor = torch.tensor([[0.02, 0.0, 0.0], [0.01, 0.03, 0.0], [0.0, 0.02, 0.01]])
     images = 0.5 + torch.randn(500, 3, generator=stream()) @ factor.T
-    found = gaussian_samples(images, 200_000, stream()).double().numpy()
+    actual = gaussian_samples(images, 200_000, stream()).double().numpy()
     inside = images.double().numpy()
     # Five standard errors of a mean; the covariance's cut tails lie beyond 3 standard deviations.
-    assert found.mean(axis=0) == pytest.approx(
+    assert actual.mean(axis=0) == pytest.approx(
         inside.mean(axis=0), abs=5 * 0.04 / 200_000**0.5 + 1e-5
     )
-    assert np.cov(found.T) == pytest.approx(np.cov(inside.T, ddof=0), rel=0.05, abs=2e-5)
+    assert np.cov(actual.T) == pytest.approx(np.cov(inside.T, ddof=0), rel=0.05, abs=2e-5)
 
 
 def test_a_gaussian_and_noise_stay_in_the_images_range() -> None:
     images = torch.rand(40, 3, generator=stream()).square() - 0.5
     for sampler in (gaussian_samples, uniform_samples):
-        found = sampler(images, 5000, stream())
-        assert found.shape == (5000, 3)
-        assert images.min() <= found.min()
-        assert found.max() <= images.max()
+        actual = sampler(images, 5000, stream())
+        assert actual.shape == (5000, 3)
+        assert images.min() <= actual.min()
+        assert actual.max() <= images.max()
     low, high = float(images.min()), float(images.max())
     # Five standard errors of the mean of 15,000 uniform numbers.
-    assert float(found.mean()) == pytest.approx(
+    assert float(actual.mean()) == pytest.approx(
         (low + high) / 2, abs=5 * (high - low) / (12 * 15_000) ** 0.5
     )

@@ -42,10 +42,12 @@ def test_different_bins_by_hand() -> None:
     for x, y in zip(a, b, strict=True):
         p = (x + y) / (n + m)
         differing += abs(x / n - y / m) > 1.96 * math.sqrt(p * (1 - p) * (1 / n + 1 / m))
-    found = coverage.Bins(train).different(samples)
-    assert found.value == differing / count
-    assert found.standard_error == pytest.approx(math.sqrt(found.value * (1 - found.value) / count))
-    assert (found.n, found.labels) == (len(samples), {"bins": count})
+    actual = coverage.Bins(train).different(samples)
+    assert actual.value == differing / count
+    assert actual.standard_error == pytest.approx(
+        math.sqrt(actual.value * (1 - actual.value) / count)
+    )
+    assert (actual.n, actual.labels) == (len(samples), {"bins": count})
 
 
 def test_the_training_images_differ_in_no_bin() -> None:

@@ -33,8 +33,8 @@ def test_one_image_over_and_over_is_all_alike() -> None:
 @pytest.mark.parametrize("modes", [1, 2, 3, 4])
 def test_the_inverse_counts_equally_likely_images(modes: int) -> None:
     shown = samplers.train()[: 7 * modes : 7].repeat(500, 1)[:2000]
-    found = collapse_share(shown, samplers.train())
-    assert 1 / found == pytest.approx(modes, rel=CHANCE_OF_MODES)
+    actual = collapse_share(shown, samplers.train())
+    assert 1 / actual == pytest.approx(modes, rel=CHANCE_OF_MODES)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_points_of_a_plane(modes: int, fires: bool) -> None:
     noise = 0.1 * torch.randn(1000, 2, generator=stream)
     ring = 2 * torch.stack([angles.cos(), angles.sin()], 1) + noise
     narrow = ring - noise * (0.9 if modes < 8 else 0)
-    found = collapse_share(narrow[torch.arange(1000) % 8 < modes], ring)
-    assert (found >= COLLAPSED) == fires
+    actual = collapse_share(narrow[torch.arange(1000) % 8 < modes], ring)
+    assert (actual >= COLLAPSED) == fires
 
 
 def test_order_and_repeated_rows_change_little() -> None:

@@ -41,13 +41,13 @@ def folds(count: int) -> tuple[list[Tensor], list[Tensor]]:
 def test_one_fold_on_a_grid(name: str) -> None:
     (validation,), (test,) = folds(1)
     samples, protocol = images(CENTERS, 1), SMALL[name]
-    found = estimate([validation], [test], samples, protocol)
+    actual = estimate([validation], [test], samples, protocol)
     chosen = choose_bandwidth(validation, samples, protocol.sigmas)
     values = log_likelihoods(test, samples, [chosen.sigma])[0]
-    assert (found.protocol, found.n_centers) == (name, CENTERS)
-    assert found.log_likelihood == pytest.approx(values.mean().item(), abs=NATS)
-    assert found.standard_error == pytest.approx(values.numpy().std() / 50**0.5, abs=NATS)
-    (fold,) = found.folds
+    assert (actual.protocol, actual.n_centers) == (name, CENTERS)
+    assert actual.log_likelihood == pytest.approx(values.mean().item(), abs=NATS)
+    assert actual.standard_error == pytest.approx(values.numpy().std() / 50**0.5, abs=NATS)
+    (fold,) = actual.folds
     assert (fold.sigma, fold.sigmas) == (chosen.sigma, protocol.sigmas)
     assert fold.validation_log_likelihoods == pytest.approx(chosen.log_likelihoods, abs=NATS)
     assert (fold.n_validation, fold.n_test) == (40, 50)
@@ -56,22 +56,22 @@ def test_one_fold_on_a_grid(name: str) -> None:
 def test_the_penalty_is_fine_less_grid_on_the_same_validation_images() -> None:
     (validation,), (test,) = folds(1)
     samples, protocol = images(CENTERS, 1), replace(SMALL["gan2014"], validation_limit=25)
-    found = estimate([validation], [test], samples, protocol)
+    actual = estimate([validation], [test], samples, protocol)
     chosen = choose_bandwidth(validation[:25], samples, protocol.sigmas)
     best = refine_bandwidth(validation[:25], samples, protocol.sigmas, chosen)
     expected = best.log_likelihood - max(chosen.log_likelihoods)
     assert expected > 0
-    assert found.grid_penalty == pytest.approx(expected, abs=NATS)
-    assert found.folds[0].n_validation == 25
+    assert actual.grid_penalty == pytest.approx(expected, abs=NATS)
+    assert actual.folds[0].n_validation == 25
 
 
 def test_a_searched_bandwidth_has_no_penalty_and_is_no_point_of_the_grid() -> None:
     (validation,), (test,) = folds(1)
     samples = images(CENTERS, 1)
-    found = estimate([validation], [test], samples, SMALL["fine"])
-    (fold,) = found.folds
+    actual = estimate([validation], [test], samples, SMALL["fine"])
+    (fold,) = actual.folds
     assert fold.sigma not in fold.sigmas
-    assert found.grid_penalty == 0
+    assert actual.grid_penalty == 0
     chosen = choose_bandwidth(validation, samples, FINE.sigmas)
     assert fold.sigma == refine_bandwidth(validation, samples, FINE.sigmas, chosen).sigma
     assert 0 < fold.bandwidth_error < 1
@@ -81,35 +81,35 @@ def test_every_fold_chooses_its_own_bandwidth_under_gan2014() -> None:
     validation, test = folds(3)
     validation[2] = 3 * validation[2]
     samples = images(CENTERS, 1)
-    found = estimate(validation, test, samples, SMALL["gan2014"])
+    actual = estimate(validation, test, samples, SMALL["gan2014"])
     alone = [
         estimate([one], [two], samples, SMALL["gan2014"])
         for one, two in zip(validation, test, strict=True)
     ]
-    assert [fold.sigma for fold in found.folds] == [one.folds[0].sigma for one in alone]
-    assert len({fold.sigma for fold in found.folds}) > 1
+    assert [fold.sigma for fold in actual.folds] == [one.folds[0].sigma for one in alone]
+    assert len({fold.sigma for fold in actual.folds}) > 1
     values = [one.log_likelihood for one in alone]
-    assert found.log_likelihood == pytest.approx(np.mean(values), abs=NATS)
-    assert found.standard_error == pytest.approx(np.std(values, ddof=1) / 3**0.5, abs=NATS)
+    assert actual.log_likelihood == pytest.approx(np.mean(values), abs=NATS)
+    assert actual.standard_error == pytest.approx(np.std(values, ddof=1) / 3**0.5, abs=NATS)
     errors = np.array([one.bandwidth_error for one in alone])
-    assert found.bandwidth_error == pytest.approx(np.sqrt((errors**2).sum()) / 3, abs=NATS)
+    assert actual.bandwidth_error == pytest.approx(np.sqrt((errors**2).sum()) / 3, abs=NATS)
 
 
 def test_all_folds_share_one_bandwidth_under_gmmn2015() -> None:
     validation, test = folds(3)
     validation[2] = 3 * validation[2]
     samples = images(CENTERS, 1)
-    found = estimate(validation, test, samples, SMALL["gmmn2015"])
+    actual = estimate(validation, test, samples, SMALL["gmmn2015"])
     together = choose_bandwidth(torch.cat(validation), samples, GMMN2015.grid(3))
-    assert {fold.sigma for fold in found.folds} == {together.sigma}
-    assert {fold.n_validation for fold in found.folds} == {120}
-    assert found.n_validation == 120
+    assert {fold.sigma for fold in actual.folds} == {together.sigma}
+    assert {fold.n_validation for fold in actual.folds} == {120}
+    assert actual.n_validation == 120
 
 
 def tight(validation: Tensor, samples: Tensor, one_sigma: bool) -> Protocol:
     """A grid so narrow that resampled images take now this point, now that."""
-    found = estimate([validation], [validation], samples, SMALL["fine"]).folds[0].sigma
-    grid = tuple(found * step for step in (0.8, 0.9, 1.0, 1.1, 1.25))
+    actual = estimate([validation], [validation], samples, SMALL["fine"]).folds[0].sigma
+    grid = tuple(actual * step for step in (0.8, 0.9, 1.0, 1.1, 1.25))
     return Protocol("tight", CENTERS, grid, None, one_sigma=one_sigma)
 
 
@@ -133,11 +133,11 @@ def test_the_error_of_one_choice_is_that_of_the_mean_over_folds() -> None:
     samples = images(CENTERS, 1)
     near = samples[:50] + 0.1
     protocol = tight(torch.cat(validation), samples, one_sigma=True)
-    found = estimate(validation, [near, test[1] + 0.3], samples, protocol)
-    moved = np.array([fold.resampled for fold in found.folds])
+    actual = estimate(validation, [near, test[1] + 0.3], samples, protocol)
+    moved = np.array([fold.resampled for fold in actual.folds])
     expected = moved.mean(axis=0).std(ddof=1)
-    assert found.bandwidth_error == pytest.approx(expected, abs=NATS)
-    assert 0 < expected < min(fold.bandwidth_error for fold in found.folds)
+    assert actual.bandwidth_error == pytest.approx(expected, abs=NATS)
+    assert 0 < expected < min(fold.bandwidth_error for fold in actual.folds)
 
 
 def test_resampled_validation_images_move_the_score_only_where_they_move_the_bandwidth() -> None:
@@ -153,8 +153,8 @@ def test_resampled_validation_images_move_the_score_only_where_they_move_the_ban
 
 def test_a_smaller_number_of_centres_is_another_protocol() -> None:
     (validation,), (test,) = folds(1)
-    found = estimate([validation], [test], images(20, 1), SMALL["gan2014"])
-    assert (found.protocol, found.n_centers) == ("gan2014_20_centers", 20)
+    actual = estimate([validation], [test], images(20, 1), SMALL["gan2014"])
+    assert (actual.protocol, actual.n_centers) == ("gan2014_20_centers", 20)
 
 
 def test_a_copy_of_the_test_images_wins_and_far_samples_are_at_the_grids_edge() -> None:

@@ -35,26 +35,26 @@ def copied(samples: torch.Tensor):
 def test_the_copied_share_is_that_of_a_mixture(share: float) -> None:
     count = int(share * 448)
     mixed = torch.cat([samplers.memorising()[:count], samplers.good()[count:]])
-    found = copied(mixed)
-    assert found.value == pytest.approx(share, abs=CHANCE * found.standard_error)
-    assert found.standard_error < 0.15
+    actual = copied(mixed)
+    assert actual.value == pytest.approx(share, abs=CHANCE * actual.standard_error)
+    assert actual.standard_error < 0.15
 
 
 def test_the_copied_share_by_hand() -> None:
     """Of two samples near training images and one near a fresh one, pi = 3 / 5."""
     train, fresh = torch.tensor([[0.0], [10.0], [20.0]]), torch.tensor([[5.0], [15.0]])
     samples = torch.tensor([[1.0], [9.0], [6.0]])
-    found = memorisation.copied_share(
+    actual = memorisation.copied_share(
         nearest_two(samples, train), nearest_two(samples, fresh), 3, 2
     )
-    assert found.value == pytest.approx((2 / 3 - 0.6) / 0.4)
+    assert actual.value == pytest.approx((2 / 3 - 0.6) / 0.4)
     by_hand = np.sqrt(0.4**2 + 0.4**2 + 0.6**2) / 3 / 0.4
-    assert found.standard_error == pytest.approx(by_hand)
+    assert actual.standard_error == pytest.approx(by_hand)
 
 
 def test_samples_of_one_image_say_nothing_of_copying() -> None:
-    found = copied(samplers.heldout()[:1].repeat(200, 1) + 0.01)
-    assert abs(found.value) == pytest.approx(found.standard_error, rel=0.01)
+    actual = copied(samplers.heldout()[:1].repeat(200, 1) + 0.01)
+    assert abs(actual.value) == pytest.approx(actual.standard_error, rel=0.01)
 
 
 def test_blur_lowers_distances_as_copying_does_but_not_the_copied_share() -> None:
@@ -63,8 +63,8 @@ def test_blur_lowers_distances_as_copying_does_but_not_the_copied_share() -> Non
     to_train, fresh_to_train = nearest_two(blurred, train), nearest_two(fresh, train)
     assert memorisation.nearest_ratio(to_train, fresh_to_train).value < 0.85
     assert value(memorisation.Cells(train, fresh).data_copying(blurred), "copying_z") < -3
-    found = copied(blurred)
-    assert abs(found.value) < 2 * found.standard_error < 0.25
+    actual = copied(blurred)
+    assert abs(actual.value) < 2 * actual.standard_error < 0.25
     assert memorisation.near_duplicates(to_train).value < 0.01
 
 
@@ -90,11 +90,11 @@ def test_data_copying_by_scipy_cell_by_cell(fresh_count: int) -> None:
         z.append((u - m * n / 2) / np.sqrt(m * n * (m + n + 1) / 12))
         superiority.append(u / (m * n))
         weights.append(n)
-    found = memorisation.Cells(train, fresh).data_copying(samples)
-    assert value(found, "copying_z") == pytest.approx(np.average(z, weights=weights))
+    actual = memorisation.Cells(train, fresh).data_copying(samples)
+    assert value(actual, "copying_z") == pytest.approx(np.average(z, weights=weights))
     by_hand = np.average(superiority, weights=weights)
-    assert value(found, "copying_superiority") == pytest.approx(by_hand)
-    assert found[0].labels["cells"] == len(weights)
+    assert value(actual, "copying_superiority") == pytest.approx(by_hand)
+    assert actual[0].labels["cells"] == len(weights)
 
 
 def authors_statistic(
@@ -172,8 +172,8 @@ def test_the_distance_ratio_is_of_medians_by_hand() -> None:
     train = torch.tensor([[0.0], [100.0]])
     samples, fresh = torch.tensor([[1.0], [98.0], [9.0]]), torch.tensor([[4.0], [96.0], [5.0]])
     of_fresh = nearest_two(fresh, train)
-    found = memorisation.nearest_ratio(nearest_two(samples, train), of_fresh)
-    assert (found.value, found.n) == (0.5, 3)
+    actual = memorisation.nearest_ratio(nearest_two(samples, train), of_fresh)
+    assert (actual.value, actual.n) == (0.5, 3)
     assert memorisation.nearest_ratio(of_fresh, of_fresh).value == 1
     assert memorisation.nearest_ratio(nearest_two(train, train), of_fresh).value == 0
 
@@ -194,21 +194,21 @@ def test_the_distance_ratio_by_scikit_learn_and_at_another_scale() -> None:
 def test_near_duplicates_are_three_times_nearer_to_one_image() -> None:
     train = torch.tensor([[0.0], [4.0], [100.0]])
     samples = torch.tensor([[0.9], [1.1], [99.0], [-3.0]])
-    found = memorisation.near_duplicates(nearest_two(samples, train))
-    assert (found.value, found.n) == (0.5, 4)
-    assert found.standard_error == pytest.approx(0.25)
+    actual = memorisation.near_duplicates(nearest_two(samples, train))
+    assert (actual.value, actual.n) == (0.5, 4)
+    assert actual.standard_error == pytest.approx(0.25)
 
 
 def test_exact_duplicates_differ_by_less_than_half_a_level_in_every_pixel() -> None:
     train = samplers.train()[:8]
     samples = train + 0.9 / 32
     samples[:3, 0] += 0.2 / 32
-    found = memorisation.exact_duplicates(samples, train, 1 / 32)
-    assert (found.value, found.n) == (5 / 8, 8)
+    actual = memorisation.exact_duplicates(samples, train, 1 / 32)
+    assert (actual.value, actual.n) == (5 / 8, 8)
 
 
 def test_the_parzen_gap_by_hand() -> None:
     train, test = torch.tensor([3.0, 5.0]).double(), torch.tensor([1.0, 2.0, 3.0]).double()
-    found = memorisation.parzen_gap(train, test)
-    assert found.value == 2.0
-    assert found.standard_error == pytest.approx((2 / 2 + 1 / 3) ** 0.5)
+    actual = memorisation.parzen_gap(train, test)
+    assert actual.value == 2.0
+    assert actual.standard_error == pytest.approx((2 / 2 + 1 / 3) ** 0.5)

@@ -9,12 +9,12 @@ from ganbench.evaluation.neighbours import nearest
 def test_the_nearest_is_that_of_a_search_by_hand() -> None:
     stream = torch.Generator().manual_seed(0)
     points, candidates = torch.rand(7, 9, generator=stream), torch.rand(50, 9, generator=stream)
-    for point, found in zip(points, nearest(points, candidates), strict=True):
+    for point, actual in zip(points, nearest(points, candidates), strict=True):
         squares = [
             sum((a - b) ** 2 for a, b in zip(point.tolist(), c, strict=True))
             for c in candidates.tolist()
         ]
-        assert int(found) == squares.index(min(squares))
+        assert int(actual) == squares.index(min(squares))
 
 
 def test_a_candidate_is_its_own_neighbour_also_far_from_the_origin() -> None:
@@ -25,8 +25,8 @@ def test_a_candidate_is_its_own_neighbour_also_far_from_the_origin() -> None:
 def test_the_first_of_equals_wins_whatever_the_batch() -> None:
     candidates = torch.tensor([[3.0], [1.0], [1.0], [-1.0], [1.0]])
     for batch in (1, 2, 5):
-        found = nearest(torch.tensor([[1.0], [0.0], [9.0]]), candidates, batch)
-        assert found.tolist() == [1, 1, 0]
+        actual = nearest(torch.tensor([[1.0], [0.0], [9.0]]), candidates, batch)
+        assert actual.tolist() == [1, 1, 0]
 
 
 @pytest.mark.parametrize("batch", [1, 7, 50])

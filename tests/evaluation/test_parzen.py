@@ -39,21 +39,21 @@ def rows(count: int, size: int, seed: int = 0) -> Tensor:
 
 def slow_log_likelihoods(points: Tensor, centers: Tensor, sigmas: list[float]) -> Tensor:
     """log (1/N) sum_i N(x; mu_i, sigma^2 I), one difference at a time."""
-    found = torch.empty(len(sigmas), len(points), dtype=torch.float64)
+    actual = torch.empty(len(sigmas), len(points), dtype=torch.float64)
     for m, point in enumerate(points.double().numpy()):
         squares = ((point - centers.double().numpy()) ** 2).sum(1)
         for k, sigma in enumerate(sigmas):
             exponents = -squares / (2 * sigma**2)
             log_norm = len(point) * math.log(sigma * math.sqrt(2 * math.pi))
-            found[k, m] = scipy.special.logsumexp(exponents) - math.log(len(centers)) - log_norm
-    return found
+            actual[k, m] = scipy.special.logsumexp(exponents) - math.log(len(centers)) - log_norm
+    return actual
 
 
 @pytest.mark.parametrize("size", [1, 5, 64])
 def test_one_centre_is_a_gaussians_own_density(size: int) -> None:
     points, center = rows(6, size), rows(1, size, seed=1)
-    found = log_likelihoods(points, center, SIGMAS)
-    for sigma, values in zip(SIGMAS, found, strict=True):
+    actual = log_likelihoods(points, center, SIGMAS)
+    for sigma, values in zip(SIGMAS, actual, strict=True):
         gaussian = scipy.stats.multivariate_normal(center[0].numpy(), sigma**2)
         expected = torch.from_numpy(np.atleast_1d(gaussian.logpdf(points.numpy())))
         torch.testing.assert_close(values, expected, **EXACT)
@@ -77,54 +77,54 @@ def test_two_centres_in_one_dimension_integrate_to_one() -> None:
 @pytest.mark.parametrize(("count", "size"), [(1, 3), (40, 20), (2500, 7)])
 def test_against_explicit_differences(count: int, size: int) -> None:
     points, centers = rows(11, size), rows(count, size, seed=1)
-    found = log_likelihoods(points, centers, SIGMAS)
-    torch.testing.assert_close(found, slow_log_likelihoods(points, centers, SIGMAS), **EXACT)
+    actual = log_likelihoods(points, centers, SIGMAS)
+    torch.testing.assert_close(actual, slow_log_likelihoods(points, centers, SIGMAS), **EXACT)
 
 
 def test_float32_images_of_the_papers_size() -> None:
     points, centers = rows(5, 784).float(), rows(2000, 784, seed=1).float()
-    found = log_likelihoods(points, centers, [0.1, 1.0])
-    assert found.dtype == torch.float64
+    actual = log_likelihoods(points, centers, [0.1, 1.0])
+    assert actual.dtype == torch.float64
     expected = slow_log_likelihoods(points, centers, [0.1, 1.0])
-    torch.testing.assert_close(found, expected, rtol=0, atol=FLOAT32_NATS)
+    torch.testing.assert_close(actual, expected, rtol=0, atol=FLOAT32_NATS)
 
 
 def test_points_far_from_every_centre_have_a_finite_likelihood() -> None:
     points, centers = torch.ones(2, 784), torch.zeros(3, 784)
-    found = log_likelihoods(points, centers, [0.1])
+    actual = log_likelihoods(points, centers, [0.1])
     expected = -784 / 0.02 - 784 * math.log(0.1 * math.sqrt(2 * math.pi))
-    assert found.tolist() == [[pytest.approx(expected, rel=1e-6)] * 2]
+    assert actual.tolist() == [[pytest.approx(expected, rel=1e-6)] * 2]
 
 
 @pytest.mark.parametrize("batch", [1, 4, 1000])
 def test_batches_change_nothing(batch: int) -> None:
     points, centers = rows(11, 6), rows(30, 6, seed=1)
-    found = log_likelihoods(points, centers, SIGMAS, batch=batch)
-    torch.testing.assert_close(found, log_likelihoods(points, centers, SIGMAS), **EXACT)
+    actual = log_likelihoods(points, centers, SIGMAS, batch=batch)
+    torch.testing.assert_close(actual, log_likelihoods(points, centers, SIGMAS), **EXACT)
 
 
 def test_the_order_of_centres_does_not_matter_and_that_of_points_is_kept() -> None:
     points, centers = rows(11, 6), rows(30, 6, seed=1)
-    found = log_likelihoods(points, centers, SIGMAS)
+    actual = log_likelihoods(points, centers, SIGMAS)
     order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(log_likelihoods(points, centers[order], SIGMAS), found, **EXACT)
+    torch.testing.assert_close(log_likelihoods(points, centers[order], SIGMAS), actual, **EXACT)
     torch.testing.assert_close(
-        log_likelihoods(points.flip(0), centers, SIGMAS), found.flip(1), **EXACT
+        log_likelihoods(points.flip(0), centers, SIGMAS), actual.flip(1), **EXACT
     )
 
 
 @pytest.mark.parametrize("size", [1, 6, 64])
 def test_pixels_twice_as_large_cost_ln_2_each(size: int) -> None:
     points, centers = rows(11, size), rows(30, size, seed=1)
-    found = log_likelihoods(2 * points, 2 * centers, [2 * sigma for sigma in SIGMAS])
+    actual = log_likelihoods(2 * points, 2 * centers, [2 * sigma for sigma in SIGMAS])
     expected = log_likelihoods(points, centers, SIGMAS) - size * math.log(2)
-    torch.testing.assert_close(found, expected, **EXACT)
+    torch.testing.assert_close(actual, expected, **EXACT)
 
 
 def test_moving_everything_changes_nothing() -> None:
     points, centers = rows(11, 6), rows(30, 6, seed=1)
-    found = log_likelihoods(points + 5, centers + 5, SIGMAS)
-    torch.testing.assert_close(found, log_likelihoods(points, centers, SIGMAS), **EXACT)
+    actual = log_likelihoods(points + 5, centers + 5, SIGMAS)
+    torch.testing.assert_close(actual, log_likelihoods(points, centers, SIGMAS), **EXACT)
 
 
 def test_progress_counts_points() -> None:
@@ -136,20 +136,20 @@ def test_progress_counts_points() -> None:
 def test_the_bandwidth_is_the_likeliest_of_the_grid() -> None:
     validation, centers = rows(200, 4), rows(300, 4, seed=1)
     sigmas = [0.01, 0.05, 0.1, 0.2, 0.5, 2.0]
-    found = choose_bandwidth(validation, centers, sigmas)
+    actual = choose_bandwidth(validation, centers, sigmas)
     means = slow_log_likelihoods(validation, centers, sigmas).mean(1)
-    assert found.log_likelihoods == pytest.approx(means.tolist(), rel=1e-9)
-    assert found.sigma == sigmas[int(means.argmax())]
+    assert actual.log_likelihoods == pytest.approx(means.tolist(), rel=1e-9)
+    assert actual.sigma == sigmas[int(means.argmax())]
     assert 0 < int(means.argmax()) < 5
-    assert not found.at_grid_edge
+    assert not actual.at_grid_edge
 
 
 @pytest.mark.parametrize(
     ("sigmas", "best"), [([0.5, 1.0, 2.0], 0.5), ([0.001, 0.002, 0.005], 0.005), ([0.1], 0.1)]
 )
 def test_an_optimum_at_the_edge_of_the_grid_is_flagged(sigmas: list[float], best: float) -> None:
-    found = choose_bandwidth(rows(200, 4), rows(300, 4, seed=1), sigmas)
-    assert (found.sigma, found.at_grid_edge) == (best, True)
+    actual = choose_bandwidth(rows(200, 4), rows(300, 4, seed=1), sigmas)
+    assert (actual.sigma, actual.at_grid_edge) == (best, True)
 
 
 def test_the_protocol_of_2014() -> None:
@@ -201,13 +201,13 @@ def test_one_centre_has_its_best_bandwidth_in_closed_form() -> None:
     # The maximum likelihood variance of an isotropic Gaussian of known mean.
     points, center = rows(60, 12), rows(1, 12, seed=1)
     expected = math.sqrt(((points - center) ** 2).mean().item())
-    found = choose_bandwidth(points, center, SIGMAS)
-    fine = refine_bandwidth(points, center, SIGMAS, found)
+    actual = choose_bandwidth(points, center, SIGMAS)
+    fine = refine_bandwidth(points, center, SIGMAS, actual)
     assert fine.sigma == pytest.approx(expected, rel=SEARCH)
     assert not fine.at_bound
     value = log_likelihoods(points, center, [expected]).mean().item()
     assert fine.log_likelihood == pytest.approx(value, abs=1e-6)
-    assert fine.log_likelihood > max(found.log_likelihoods)
+    assert fine.log_likelihood > max(actual.log_likelihoods)
 
 
 def test_the_search_finds_what_twenty_thousand_bandwidths_find() -> None:
@@ -220,20 +220,20 @@ def test_the_search_finds_what_twenty_thousand_bandwidths_find() -> None:
 @pytest.mark.parametrize("sigmas", [[0.001, 0.002], [0.9, 2.0]])
 def test_beyond_the_end_of_a_grid_the_search_goes_on(sigmas: list[float]) -> None:
     points, centers = rows(60, 12), rows(1, 12, seed=1)
-    found = choose_bandwidth(points, centers, sigmas)
-    assert found.at_grid_edge
-    fine = refine_bandwidth(points, centers, sigmas, found)
+    actual = choose_bandwidth(points, centers, sigmas)
+    assert actual.at_grid_edge
+    fine = refine_bandwidth(points, centers, sigmas, actual)
     inside = 0.001 / 10 < math.sqrt(((points - centers) ** 2).mean().item()) < 0.002 * 10
     assert fine.at_bound == (sigmas[0] == 0.001 and not inside)
-    assert fine.log_likelihood > max(found.log_likelihoods)
+    assert fine.log_likelihood > max(actual.log_likelihoods)
 
 
 def test_the_search_is_never_worse_than_the_grid() -> None:
     points, centers = rows(20, 4), rows(30, 4, seed=1)
-    found = choose_bandwidth(points, centers, SIGMAS)
-    high = Bandwidth(found.sigma, [value + 1e6 for value in found.log_likelihoods], False)
+    actual = choose_bandwidth(points, centers, SIGMAS)
+    high = Bandwidth(actual.sigma, [value + 1e6 for value in actual.log_likelihoods], False)
     fine = refine_bandwidth(points, centers, SIGMAS, high)
-    assert (fine.sigma, fine.log_likelihood) == (found.sigma, max(high.log_likelihoods))
+    assert (fine.sigma, fine.log_likelihood) == (actual.sigma, max(high.log_likelihoods))
 
 
 def test_the_error_over_test_images_is_that_of_the_paper() -> None:

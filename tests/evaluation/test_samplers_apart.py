@@ -35,8 +35,8 @@ def values() -> dict[str, dict[str, float]]:
 def test_only_the_collapsed_sampler_raises_the_alarm() -> None:
     yardstick = Yardstick(samplers.train(), samplers.heldout(), 1 / 32, None)
     for sampler, alarm in ((samplers.good, 0), (samplers.blurred, 0), (samplers.collapsed, 1)):
-        found = yardstick.measure(sampler(), SIGMA)
-        (share,) = (one for one in found if one.name == "collapse_share")
+        actual = yardstick.measure(sampler(), SIGMA)
+        (share,) = (one for one in actual if one.name == "collapse_share")
         assert share.labels == {"collapsed": alarm}
 
 

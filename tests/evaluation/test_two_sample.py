@@ -60,8 +60,8 @@ def test_mmd_by_loops() -> None:
     )
     across = sum(kernel(a, b) for a in made for b in real)
     expected = within / (n * (n - 1)) - 2 * across / n**2
-    found = two_sample.squared_mmd(distances(made, real), bandwidth)
-    assert found == pytest.approx(expected, abs=ROUNDING)
+    actual = two_sample.squared_mmd(distances(made, real), bandwidth)
+    assert actual == pytest.approx(expected, abs=ROUNDING)
 
 
 def test_mmd_of_two_normals_is_the_published_formula() -> None:
@@ -151,15 +151,15 @@ def test_precision_is_the_recall_of_the_data_for_the_samples() -> None:
 
 def test_intervals_are_over_disjoint_blocks() -> None:
     made, real = samplers.good(), samplers.heldout()
-    found = two_sample.two_sample(made, real)
-    assert {one.n for one in found} == {5}
-    assert {one.labels["points"] for one in found} == {448 // 5}
-    accuracy = next(one for one in found if one.name == "neighbour_accuracy")
+    actual = two_sample.two_sample(made, real)
+    assert {one.n for one in actual} == {5}
+    assert {one.labels["points"] for one in actual} == {448 // 5}
+    accuracy = next(one for one in actual if one.name == "neighbour_accuracy")
     low, high = accuracy.interval
     assert low < 0.5 < high
     # Student's t with 4 degrees of freedom, from a table.
     assert high - low == pytest.approx(2 * 2.776 * accuracy.standard_error, rel=1e-3)
-    bandwidths = [one.labels["bandwidth"] for one in found if one.name == "squared_mmd"]
+    bandwidths = [one.labels["bandwidth"] for one in actual if one.name == "squared_mmd"]
     assert bandwidths == [0.25, 0.5, 1.0, 2.0]
     rows = torch.arange(23)[:, None].float()
     blocks = two_sample._blocks(rows, 4)

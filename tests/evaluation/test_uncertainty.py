@@ -35,12 +35,12 @@ def test_images_that_disagree_are_chosen_as_often_as_chance_has_it() -> None:
 
 def test_against_a_bootstrap_by_hand() -> None:
     matrix = torch.randn(4, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = np.bincount(resampled_choices(matrix, 20_000), minlength=4) / 20_000
+    actual = np.bincount(resampled_choices(matrix, 20_000), minlength=4) / 20_000
     rng, slow = np.random.default_rng(1), np.zeros(4)
     for _ in range(20_000):
         slow[matrix.numpy()[:, rng.integers(30, size=30)].mean(axis=1).argmax()] += 1 / 20_000
     # Five standard errors of a difference of two shares.
-    assert found == pytest.approx(slow, abs=5 * math.sqrt(2 * 0.25 / 20_000))
+    assert actual == pytest.approx(slow, abs=5 * math.sqrt(2 * 0.25 / 20_000))
 
 
 def test_the_same_images_always_choose_alike() -> None:

@@ -101,10 +101,10 @@ def test_row_weight_scales_rows_in_the_parameters_gradients_only() -> None:
     x, weight, bias = inputs(2, n=5, d=4, u=6, p=3, dtype=torch.float64)
     which = maxout_forward(x, weight, bias)[1]
     grad, row_weight = torch.randn(2, 5, 6).double(), torch.randn(2, 5).double()
-    found = maxout_backward(grad, x, weight, which, row_weight)
+    actual = maxout_backward(grad, x, weight, which, row_weight)
     plain = maxout_backward(grad, x, weight, which)
     scaled = maxout_backward(grad * row_weight.unsqueeze(-1), x, weight, which)
-    for tensor, expected in zip(found, (plain[0], *scaled[1:]), strict=True):
+    for tensor, expected in zip(actual, (plain[0], *scaled[1:]), strict=True):
         torch.testing.assert_close(tensor, expected)
 
 

@@ -44,8 +44,8 @@ def test_equals_one_logit_at_a_time(objective: Objective, n: int, dtype: torch.d
     generator = torch.Generator().manual_seed(n)
     real, fake = (10 * torch.randn(2, n, generator=generator)).to(dtype)
     exact = slow_loss(real, fake, objective)
-    for found, expected in zip(adversarial_loss(real, fake, objective), exact, strict=True):
-        assert math.isclose(found, expected, rel_tol=RELATIVE[dtype], abs_tol=RELATIVE[dtype])
+    for actual, expected in zip(adversarial_loss(real, fake, objective), exact, strict=True):
+        assert math.isclose(actual, expected, rel_tol=RELATIVE[dtype], abs_tol=RELATIVE[dtype])
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -55,8 +55,8 @@ def test_huge_logits_stay_finite_and_right(objective: Objective) -> None:
     losses = adversarial_loss(logits, other, objective)
     exact = slow_loss(logits.detach(), other.detach(), objective)
     sum(losses).backward()
-    for found, expected in zip(losses, exact, strict=True):
-        assert math.isclose(found.item(), expected, rel_tol=RELATIVE[torch.float32])
+    for actual, expected in zip(losses, exact, strict=True):
+        assert math.isclose(actual.item(), expected, rel_tol=RELATIVE[torch.float32])
     for tensor in (logits, other):
         assert tensor.grad is not None
         assert tensor.grad.isfinite().all()

@@ -59,8 +59,8 @@ needs_compiler = pytest.mark.skipif(not can_compile(), reason="no C++ compiler")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_compiled_factors_are_the_masks_bit_for_bit(dtype: torch.dtype) -> None:
     keeps = (0.8, 0.5, 0.3)
-    found = compiled.factors(SHAPES, keeps, SEEDS, OFFSET, dtype)
-    for number, (factor, shape, keep) in enumerate(zip(found, SHAPES, keeps, strict=True)):
+    actual = compiled.factors(SHAPES, keeps, SEEDS, OFFSET, dtype)
+    for number, (factor, shape, keep) in enumerate(zip(actual, SHAPES, keeps, strict=True)):
         kept = dropout_mask(shape, keep, SEEDS, OFFSET + number)
         assert 0 < kept.sum() < kept.numel()
         assert torch.equal(factor, kept.to(dtype) * (1 / keep))
@@ -68,13 +68,13 @@ def test_compiled_factors_are_the_masks_bit_for_bit(dtype: torch.dtype) -> None:
 
 def test_factors_do_not_depend_on_who_draws_them(monkeypatch: pytest.MonkeyPatch) -> None:
     like = torch.empty(0)
-    found = []
+    actual = []
     for worth in (False, can_compile()):
         monkeypatch.setattr(compiled, "worth_compiling", lambda *_, worth=worth: worth)
-        found.append(dropout_factors(SHAPES, (0.8, 1.0, 0.5), SEEDS, OFFSET, like))
-    for eager, built in zip(*found, strict=True):
+        actual.append(dropout_factors(SHAPES, (0.8, 1.0, 0.5), SEEDS, OFFSET, like))
+    for eager, built in zip(*actual, strict=True):
         assert (eager is None and built is None) or torch.equal(eager, built)
-    assert found[0][1] is None
+    assert actual[0][1] is None
 
 
 def test_small_masks_and_machines_without_a_compiler_do_not_compile(

@@ -87,8 +87,8 @@ def test_maxout_gradients_err_no_more_than_twice_eager(
     wide = [tensor.double() for tensor in tensors]
     exact = maxout_op._backward(*wide, which, row_weight.double(), *rest[2:], "reference")
     eager = maxout_op._backward(*tensors, *rest, "reference")
-    found = maxout_op._backward(*tensors, *rest, impl)
-    for gradient, other, truth in zip(found, eager, exact, strict=True):
+    actual = maxout_op._backward(*tensors, *rest, impl)
+    for gradient, other, truth in zip(actual, eager, exact, strict=True):
         size = truth.abs().max()
         allowed = FACTOR * (other.double() - truth).abs().max() + FLOOR * size
         assert (gradient.double() - truth).abs().max() <= allowed
@@ -124,8 +124,8 @@ def test_losses(objective: Objective, n: int, dtype: torch.dtype) -> None:
     for impl in ("triton", "reference"):
         d, g = kernels.adversarial_loss(*logits, objective, impl=impl)
         results.append((d, g, *torch.autograd.grad((d + 2 * g).sum(), logits)))
-    for found, expected in zip(*results, strict=True):
-        torch.testing.assert_close(found, expected, **tolerance(dtype))
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, **tolerance(dtype))
 
 
 @pytest.mark.parametrize(
@@ -134,9 +134,9 @@ def test_losses(objective: Objective, n: int, dtype: torch.dtype) -> None:
 def test_parzen_is_as_near_as_stated(m: int, n: int, d: int) -> None:
     points, centers = randn(m, d).sigmoid(), randn(n, d).sigmoid()
     sigmas = torch.logspace(-1, 0, 10, device="cuda")
-    found = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
+    actual = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
     wide = [tensor.double() for tensor in (points, centers, sigmas)]
-    error = found.double() - kernels.parzen_log_likelihood(*wide, impl="reference")
+    error = actual.double() - kernels.parzen_log_likelihood(*wide, impl="reference")
     # kernels/README.md, nats.
     assert error.abs().max() < 0.02
     assert error.mean(1).abs().max() < 1e-3
@@ -151,8 +151,8 @@ def test_optimiser_small(dtype: torch.dtype) -> None:
         lists = [[scale * randn(*shape, dtype=dtype) for shape in shapes] for scale in (1, 2, 3)]
         kernels.sgd_momentum_max_norm_(*lists, *rates, bounds, impl=impl)
         results.append(lists[0] + lists[1])
-    for found, expected in zip(*results, strict=True):
-        torch.testing.assert_close(found, expected, **tolerance(dtype))
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, **tolerance(dtype))
 
 
 @pytest.mark.parametrize("impl", ["triton", "triton_epilogue"])

@@ -40,16 +40,16 @@ def draw(m: int, n: int, d: int, dtype: torch.dtype = torch.float64) -> tuple[to
 def test_one_center_is_its_gaussian() -> None:
     points, center = draw(5, 1, 3)
     density = torch.distributions.Normal(center, 0.3).log_prob(points).sum(1)
-    found = parzen_log_likelihood(points, center, torch.tensor([0.3], dtype=torch.float64))
-    torch.testing.assert_close(found[0], density)
+    actual = parzen_log_likelihood(points, center, torch.tensor([0.3], dtype=torch.float64))
+    torch.testing.assert_close(actual[0], density)
 
 
 @pytest.mark.parametrize(("m", "n", "d"), [(1, 1, 1), (63, 100, 784), (300, 1271, 63)])
 def test_equals_the_formula_in_float64(m: int, n: int, d: int) -> None:
     points, centers = draw(m, n, d)
     sigmas = torch.logspace(-1, 0, 10, dtype=torch.float64)
-    found = parzen_log_likelihood(points, centers, sigmas)
-    np.testing.assert_allclose(found, formula(points, centers, sigmas), **FLOAT64)
+    actual = parzen_log_likelihood(points, centers, sigmas)
+    np.testing.assert_allclose(actual, formula(points, centers, sigmas), **FLOAT64)
 
 
 def test_float32_is_as_near_as_stated_on_real_images() -> None:
@@ -57,8 +57,8 @@ def test_float32_is_as_near_as_stated_on_real_images() -> None:
     # Blocks of 3 x 3 equal pixels bring 64 dimensions to 576: MNIST's norms and distances.
     images = images.unflatten(1, (8, 8)).repeat_interleave(3, 1).repeat_interleave(3, 2).flatten(1)
     points, centers, sigmas = images[:300], images[300:], torch.tensor([0.1, 0.2])
-    found = parzen_log_likelihood(points, centers, sigmas)
-    error = found.double() - torch.from_numpy(formula(points, centers, sigmas))
+    actual = parzen_log_likelihood(points, centers, sigmas)
+    error = actual.double() - torch.from_numpy(formula(points, centers, sigmas))
     assert error.abs().max() < POINT_ERROR
     assert error.mean(1).abs().max() < MEAN_ERROR
 
@@ -94,9 +94,9 @@ def test_a_far_point_is_exact_and_a_nan_stays_in_its_row() -> None:
     points[0] += 1e4
     points[1, 2] = torch.nan
     sigmas = torch.tensor([0.1], dtype=torch.float64)
-    found = parzen_log_likelihood(points, centers, sigmas)[0]
-    assert math.isclose(found[0], formula(points[:1], centers, sigmas)[0, 0], rel_tol=1e-12)
-    assert found.isnan().tolist() == [False, True, False]
+    actual = parzen_log_likelihood(points, centers, sigmas)[0]
+    assert math.isclose(actual[0], formula(points[:1], centers, sigmas)[0, 0], rel_tol=1e-12)
+    assert actual.isnan().tolist() == [False, True, False]
 
 
 def test_bfloat16_is_widened_and_views_and_no_points_work() -> None:

@@ -46,8 +46,8 @@ def slow_mask(size: int, keep: float, seed: int, offset: int) -> np.ndarray:
 @pytest.mark.parametrize(("counter", "key", "output"), KNOWN)
 def test_published_vectors(counter: str, key: str, output: str) -> None:
     as_tensors = [tuple(torch.tensor(word) for word in words(text)) for text in (counter, key)]
-    found = [int(word) & 0xFFFFFFFF for word in philox(*as_tensors)]
-    assert found == words(output)
+    actual = [int(word) & 0xFFFFFFFF for word in philox(*as_tensors)]
+    assert actual == words(output)
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.8, 0.3])

@@ -21,10 +21,10 @@ def slow_pool(x: Tensor, pieces: int, kernel_size: int, stride: int) -> Tensor:
     height, width = x.shape[2:]
 
     def starts(side: int) -> list[int]:
-        found = [0]
-        while found[-1] + kernel_size < side and found[-1] + stride < side:
-            found.append(found[-1] + stride)
-        return found
+        actual = [0]
+        while actual[-1] + kernel_size < side and actual[-1] + stride < side:
+            actual.append(actual[-1] + stride)
+        return actual
 
     maps = x.reshape(x.shape[0], -1, pieces, height, width)
     rows = [

@@ -285,11 +285,11 @@ def _scores(
         for fold in folds
         if folded
     ]
-    doubts = [
+    uncertainty = [
         Metric(name="grid_penalty", value=3.25, unit="nats", n=1000, labels=labels),
         Metric(name="bandwidth_error", value=0.75, unit="nats", n=1000, labels=labels),
     ]
-    return [score, *per_fold, *doubts, *grid]
+    return [score, *per_fold, *uncertainty, *grid]
 
 
 def _companions(stage: str, experiment: Experiment, folder: Path, seed: int) -> list[Path]:

@@ -58,8 +58,8 @@ def test_the_score_speaks_where_training_did_not_measure(
     suite.write_sample_metrics("digits", copied=(0.0, 0.0))
     labels = {"source": "model", "seed": 1}
     path = suite.results / "digits" / "sample_metrics.json"
-    controls = [share(0.9, source="held_out_images"), share(0.02, source="model", seed=0)]
-    suite.edit(path, metrics=[*controls, share(value, **labels)])
+    baselines = [share(0.9, source="held_out_images"), share(0.02, source="model", seed=0)]
+    suite.edit(path, metrics=[*baselines, share(value, **labels)])
     assert notes(suite) == expected
     # What the run itself saw comes first.
     train_share(suite, 1, 0.01)

@@ -32,9 +32,9 @@ def under_another_protocol(suite: Synthetic) -> None:
 
 def test_two_noises_on_the_same_data(suite: Synthetic) -> None:
     uniform, normal, _ = collect(suite.config, suite.results)
-    found = compare(uniform, normal)
-    assert found.welch == welch(UNIFORM, NORMAL)
-    assert found.paired == paired(UNIFORM, NORMAL)
+    actual = compare(uniform, normal)
+    assert actual.welch == welch(UNIFORM, NORMAL)
+    assert actual.paired == paired(UNIFORM, NORMAL)
     table, csv = comparison_table([uniform, normal])
     ((first, second, by_welch, by_pairs, p),) = table.rows
     assert (first, second, p) == ("MNIST", "MNIST, normal noise", "too few seeds")

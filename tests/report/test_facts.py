@@ -11,8 +11,8 @@ from .synthetic import COMMIT, EXPERIMENTS, SIGMAS, Synthetic
 
 
 def experiment(built: Synthetic, name: str) -> dict:
-    (found,) = (one for one in built.report["experiments"] if one["name"] == name)
-    return found
+    (actual,) = (one for one in built.report["experiments"] if one["name"] == name)
+    return actual
 
 
 def test_an_experiment_says_how_it_ran(built: Synthetic) -> None:
@@ -46,14 +46,14 @@ def test_what_did_not_run_has_no_numbers(built: Synthetic) -> None:
 
 
 def test_provenance_counts_and_sums(built: Synthetic) -> None:
-    found = built.report["provenance"]
+    actual = built.report["provenance"]
     # Two experiments share MNIST's record of `fetch`; each has its own baselines.
-    assert found["records"] == 3 + 4 + 3 * 7
-    assert (found["seeds_finished"], found["seeds_diverged"]) == (3, 3)
-    assert found["commit"] == COMMIT[:10]
-    assert found["devices"] == ["Synthetic CPU"]
-    assert found["wall_time_s"]["train"] == pytest.approx(7 * 2.5)
-    assert found["wall_time_s"]["fetch"] == pytest.approx(3 * 2.5)
+    assert actual["records"] == 3 + 4 + 3 * 7
+    assert (actual["seeds_finished"], actual["seeds_diverged"]) == (3, 3)
+    assert actual["commit"] == COMMIT[:10]
+    assert actual["devices"] == ["Synthetic CPU"]
+    assert actual["wall_time_s"]["train"] == pytest.approx(7 * 2.5)
+    assert actual["wall_time_s"]["fetch"] == pytest.approx(3 * 2.5)
 
 
 def test_several_commits_and_changes_are_told(synthetic: Callable[..., Synthetic]) -> None:
@@ -62,8 +62,8 @@ def test_several_commits_and_changes_are_told(synthetic: Callable[..., Synthetic
     suite.edit(suite.record_path("digits", 0, "train"), provenance={"git_dirty": True})
     suite.edit(suite.record_path("digits", 0, "sample"), provenance={"git_commit": ""})
     (digits,) = collect(suite.config, suite.results)
-    found = commits(stored.record.provenance for stored in digits.stored)
-    assert found == f"{COMMIT[:10]}, {COMMIT[:10]} with changes, {'f' * 10}, no commit"
+    actual = commits(stored.record.provenance for stored in digits.stored)
+    assert actual == f"{COMMIT[:10]}, {COMMIT[:10]} with changes, {'f' * 10}, no commit"
 
 
 def test_captions_name_the_rule(built: Synthetic) -> None:

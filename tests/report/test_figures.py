@@ -18,15 +18,15 @@ MOST_PIXELS = 1200  # what the HTML report shows without scaling
 @pytest.fixture
 def texts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Fills with the words of each figure instead of drawing it."""
-    found: dict[str, str] = {}
+    actual: dict[str, str] = {}
 
     def save(figure: Figure, path: object) -> None:
         words = [text.get_text() for text in figure.texts]
         words += [text.get_text() for axes in figure.axes for text in axes.texts]
-        found[str(path).rpartition("/")[2]] = " | ".join(words)
+        actual[str(path).rpartition("/")[2]] = " | ".join(words)
 
     monkeypatch.setattr(figures, "save", save)
-    return found
+    return actual
 
 
 def write(suite: Synthetic) -> None:

@@ -7,7 +7,7 @@ from ganbench.report.table1.verdicts import Runs
 
 RUNS = Runs((225.0,), 0, True, True)
 HELD_OUT = Share(0.1, 0.06)
-# Half the way from the control to 1, and the error of a seed's 0.04 with half the control's.
+# Half the way from held-out images to 1, and the error of a seed's 0.04 with half theirs.
 BOUND, ERROR = 0.55, 0.05
 Z90, Z95 = 1.6449, 1.9600
 NEAR = 1e-3

@@ -120,6 +120,6 @@ def test_the_table_is_the_reports_cell_by_cell(built: Synthetic) -> None:
 
 
 def test_the_source_trees_deviations_have_titles() -> None:
-    found = deviations(ROOT / "DEVIATIONS.md")
-    assert [name for name, _ in found] == [f"D{number + 1}" for number in range(len(found))]
-    assert found
+    actual = deviations(ROOT / "DEVIATIONS.md")
+    assert [name for name, _ in actual] == [f"D{number + 1}" for number in range(len(actual))]
+    assert actual

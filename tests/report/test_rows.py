@@ -115,17 +115,17 @@ def test_the_papers_rows_stand_only_beside_their_data(synthetic: Write) -> None:
 
 def test_what_learns_nothing_stands_below_under_its_own_protocol(synthetic: Write) -> None:
     rows = rows_of(synthetic({"digits": (0,)}))
-    found = {row.source: row for row in rows if row.kind == "baseline"}
-    assert list(found) == [
+    actual = {row.source: row for row in rows if row.kind == "baseline"}
+    assert list(actual) == [
         "baseline: training images",
         "baseline: 1,000 k-means centres",
         "baseline: 10,000 k-means centres",
         "baseline: Gaussian of the pixels",
         "baseline: uniform noise",
     ]
-    assert found["baseline: 1,000 k-means centres"].protocol == "gan2014_1000_centers"
-    assert found["baseline: uniform noise"].log_likelihood == -560.0
-    images = found["baseline: training images"]
+    assert actual["baseline: 1,000 k-means centres"].protocol == "gan2014_1000_centers"
+    assert actual["baseline: uniform noise"].log_likelihood == -560.0
+    images = actual["baseline: training images"]
     # The row is the protocol's one draw; the other stands below.
     assert (images.protocol, images.log_likelihood) == ("gan2014", 240.0)
     assert images.seed_values == (240.0, 240.5)

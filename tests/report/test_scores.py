@@ -36,7 +36,7 @@ PROVENANCE = Provenance(
 
 def metrics() -> list[Metric]:
     """Every measure of two samplers; MMD at two bandwidths."""
-    found = []
+    actual = []
     for place, labels in enumerate(SAMPLERS):
         for number, (name, measure) in enumerate(MEASURES.items()):
             value = place + number / 100
@@ -45,10 +45,10 @@ def metrics() -> list[Metric]:
                 one = one.model_copy(update={"interval": (value - 0.25, value + 0.5)})
             if name == "squared_mmd":
                 other = labels | {"bandwidth": 0.5}
-                found.append(one.model_copy(update={"value": 99.0, "labels": other}))
+                actual.append(one.model_copy(update={"value": 99.0, "labels": other}))
                 one = one.model_copy(update={"labels": labels | {"bandwidth": 1.0}})
-            found.append(one)
-    return found
+            actual.append(one)
+    return actual
 
 
 class Suite:
@@ -122,12 +122,12 @@ def test_the_csv_has_every_bandwidth(suite: Suite) -> None:
     suite.build()
     with open(suite.folder / "report" / "scores_two_samples.csv") as file:
         rows = list(csv.DictReader(file))
-    found = [row for row in rows if row["name"] == "squared_mmd"]
-    assert [(row["bandwidth"], row["value"]) for row in found[:2]] == [
+    actual = [row for row in rows if row["name"] == "squared_mmd"]
+    assert [(row["bandwidth"], row["value"]) for row in actual[:2]] == [
         ("0.5", "99.0"),
         ("1.0", "0.13"),
     ]
-    assert (found[1]["interval_low"], found[1]["n"], found[1]["unit"]) == ("-0.12", "5", "1")
+    assert (actual[1]["interval_low"], actual[1]["n"], actual[1]["unit"]) == ("-0.12", "5", "1")
 
 
 def test_measures_that_the_data_do_not_allow_are_dashes(suite: Suite) -> None:

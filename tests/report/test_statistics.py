@@ -28,22 +28,22 @@ def test_interval_is_students_t(df: int, quantile: float) -> None:
     mean = sum(values) / len(values)
     variance = sum((value - mean) ** 2 for value in values) / df
     half = quantile * math.sqrt(variance / len(values))
-    found = seed_mean(values)
-    assert found.mean == pytest.approx(mean)
-    assert found.low is not None
-    assert found.high is not None
-    assert mean - found.low == pytest.approx(half, rel=TABLE_TOLERANCE)
-    assert found.high - mean == pytest.approx(half, rel=TABLE_TOLERANCE)
+    actual = seed_mean(values)
+    assert actual.mean == pytest.approx(mean)
+    assert actual.low is not None
+    assert actual.high is not None
+    assert mean - actual.low == pytest.approx(half, rel=TABLE_TOLERANCE)
+    assert actual.high - mean == pytest.approx(half, rel=TABLE_TOLERANCE)
 
 
 def test_one_seed_has_no_interval() -> None:
-    found = seed_mean([225.0])
-    assert (found.mean, found.low, found.high) == (225.0, None, None)
+    actual = seed_mean([225.0])
+    assert (actual.mean, actual.low, actual.high) == (225.0, None, None)
 
 
 def test_equal_seeds_have_an_interval_of_no_width() -> None:
-    found = seed_mean([7.0, 7.0, 7.0])
-    assert (found.mean, found.low, found.high) == (7.0, 7.0, 7.0)
+    actual = seed_mean([7.0, 7.0, 7.0])
+    assert (actual.mean, actual.low, actual.high) == (7.0, 7.0, 7.0)
 
 
 @given(scores, st.floats(-100, 100))
@@ -65,13 +65,13 @@ FIRST, SECOND = (
 
 
 def test_welch_is_scipys() -> None:
-    found = welch(FIRST, SECOND[:5])
-    assert found is not None
+    actual = welch(FIRST, SECOND[:5])
+    assert actual is not None
     expected = scipy.stats.ttest_ind(SECOND[:5], FIRST, equal_var=False)
     interval = expected.confidence_interval(0.95)
-    assert found.mean == pytest.approx(np.mean(SECOND[:5]) - np.mean(FIRST), **EXACT)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), **EXACT)
-    assert (found.p, found.seeds) == (None, (6, 5))
+    assert actual.mean == pytest.approx(np.mean(SECOND[:5]) - np.mean(FIRST), **EXACT)
+    assert (actual.low, actual.high) == pytest.approx((interval.low, interval.high), **EXACT)
+    assert (actual.p, actual.seeds) == (None, (6, 5))
     six = welch(FIRST, SECOND)
     assert six is not None
     assert six.p == pytest.approx(
@@ -80,12 +80,12 @@ def test_welch_is_scipys() -> None:
 
 
 def test_pairs_are_scipys() -> None:
-    found = paired(FIRST, SECOND)
-    assert found is not None
+    actual = paired(FIRST, SECOND)
+    assert actual is not None
     expected = scipy.stats.ttest_rel(SECOND, FIRST)
     interval = expected.confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), **EXACT)
-    assert found.p == pytest.approx(expected.pvalue, **EXACT)
+    assert (actual.low, actual.high) == pytest.approx((interval.low, interval.high), **EXACT)
+    assert actual.p == pytest.approx(expected.pvalue, **EXACT)
     fewer = paired(FIRST[:5], SECOND[:5])
     assert fewer is not None
     assert fewer.p is None

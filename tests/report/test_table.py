@@ -148,9 +148,9 @@ def test_markdown_has_every_cell(built: Synthetic) -> None:
     lines = (built.out.parent / "table1.md").read_text().splitlines()
     body = [line for line in lines if line.startswith("|")]
     table = built.report["table"]
-    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in body]
-    assert found[0] == table["columns"]
-    assert found[2:] == table["rows"]
+    actual = [[cell.strip() for cell in line.strip("|").split("|")] for line in body]
+    assert actual[0] == table["columns"]
+    assert actual[2:] == table["rows"]
 
 
 def test_html_is_well_formed_and_has_every_cell(built: Synthetic) -> None:

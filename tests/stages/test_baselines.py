@@ -53,10 +53,10 @@ def test_training_images_are_scored_draw_by_draw(record: Record) -> None:
     (first,) = metrics(record, "log_likelihood", checkpoint="training_images")
     others = metrics(record, "redrawn_log_likelihood", checkpoint="training_images")
     assert [one.labels["draw"] for one in others] == [1, 2]
-    for draw, found in zip([(), (1,), (2,)], [first, *others], strict=True):
-        assert (found.labels["protocol"], found.labels["n_centers"]) == ("gan2014", SAMPLES)
-        expected = slow_likelihood(training_images(draw, SAMPLES), float(found.labels["sigma"]))
-        assert found.value == pytest.approx(expected, abs=NATS)
+    for draw, actual in zip([(), (1,), (2,)], [first, *others], strict=True):
+        assert (actual.labels["protocol"], actual.labels["n_centers"]) == ("gan2014", SAMPLES)
+        expected = slow_likelihood(training_images(draw, SAMPLES), float(actual.labels["sigma"]))
+        assert actual.value == pytest.approx(expected, abs=NATS)
 
 
 def test_every_sampler_has_a_row_under_the_name_of_its_protocol(record: Record) -> None:
@@ -91,8 +91,8 @@ def test_baselines_takes_what_there_is(project: Project, monkeypatch: pytest.Mon
     project.settings["evaluation"]["draws"] = 3
     project.write()
     record = measure_baselines(project.job("baselines", None), project.folder)
-    (found,) = metrics(record, "log_likelihood", checkpoint="training_images")
-    assert (found.labels["n_centers"], found.labels["protocol"]) == (1200, "gan2014_1200_centers")
+    (actual,) = metrics(record, "log_likelihood", checkpoint="training_images")
+    assert (actual.labels["n_centers"], actual.labels["protocol"]) == (1200, "gan2014_1200_centers")
     # Another draw of all images would be the same images.
     assert not metrics(record, "redrawn_log_likelihood")
 

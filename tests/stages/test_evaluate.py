@@ -52,8 +52,8 @@ def run(project: Project, seed: int = 0) -> Record:
     return evaluate(job, job.out.with_name("sample.json"), project.folder)
 
 
-def metrics(found: list[Metric], name: str, **labels: str | int) -> list[Metric]:
-    return [one for one in found if one.name == name and labels.items() <= one.labels.items()]
+def metrics(actual: list[Metric], name: str, **labels: str | int) -> list[Metric]:
+    return [one for one in actual if one.name == name and labels.items() <= one.labels.items()]
 
 
 def slow_likelihoods(images: np.ndarray, samples: np.ndarray, sigma: float) -> np.ndarray:
@@ -72,11 +72,11 @@ def test_the_test_likelihood_by_the_protocol(sampled: Project, checkpoint: str) 
     means = [slow_likelihoods(fold.validation, samples, s).mean() for s in GAN2014.sigmas]
     sigma = GAN2014.sigmas[int(np.argmax(means))]
     values = slow_likelihoods(fold.test, samples, sigma)
-    (found,) = metrics(record.metrics, "log_likelihood", checkpoint=checkpoint)
-    assert found.value == pytest.approx(values.mean(), abs=NATS)
-    assert found.standard_error == pytest.approx(values.std() / 300**0.5, rel=1e-4)
-    assert (found.unit, found.n) == ("nats", 300)
-    assert found.labels == {
+    (actual,) = metrics(record.metrics, "log_likelihood", checkpoint=checkpoint)
+    assert actual.value == pytest.approx(values.mean(), abs=NATS)
+    assert actual.standard_error == pytest.approx(values.std() / 300**0.5, rel=1e-4)
+    assert (actual.unit, actual.n) == ("nats", 300)
+    assert actual.labels == {
         "checkpoint": checkpoint,
         "protocol": "gan2014",
         "n_centers": SAMPLES,
@@ -112,9 +112,9 @@ def test_a_bandwidth_at_the_edge_of_the_grid_is_labelled(project: Project) -> No
     train = torch.from_numpy(digits.load().train.reshape(-1, 64)).float() / 16
     far = train[:50] + 3
     likelihood = Likelihood.of(project.job("evaluate"), digits.load())
-    found = likelihood.metrics(far, {"checkpoint": "last"})
-    assert metrics(found, "log_likelihood")[0].labels["sigma"] == 1.0
-    assert metrics(found, "log_likelihood")[0].labels["sigma_at_grid_edge"] == 1
+    actual = likelihood.metrics(far, {"checkpoint": "last"})
+    assert metrics(actual, "log_likelihood")[0].labels["sigma"] == 1.0
+    assert metrics(actual, "log_likelihood")[0].labels["sigma_at_grid_edge"] == 1
 
 
 def test_of_several_folds_the_headline_is_the_mean_over_them(project: Project) -> None:
@@ -125,8 +125,10 @@ def test_of_several_folds_the_headline_is_the_mean_over_them(project: Project) -
     )
     dataset = Dataset("digits", 16.0, whole.train, None, folds)
     samples = torch.from_numpy(whole.train[:SAMPLES].reshape(-1, 64)).float() / 16
-    found = Likelihood.of(project.job("evaluate"), dataset).metrics(samples, {"checkpoint": "last"})
-    per_fold = metrics(found, "fold_log_likelihood")
+    actual = Likelihood.of(project.job("evaluate"), dataset).metrics(
+        samples, {"checkpoint": "last"}
+    )
+    per_fold = metrics(actual, "fold_log_likelihood")
     for number, (one, fold) in enumerate(zip(per_fold, folds, strict=True)):
         means = [
             slow_likelihoods(fold.validation, samples.numpy(), s).mean() for s in GAN2014.sigmas
@@ -135,13 +137,13 @@ def test_of_several_folds_the_headline_is_the_mean_over_them(project: Project) -
         expected = slow_likelihoods(fold.test, samples.numpy(), sigma).mean()
         assert one.value == pytest.approx(expected, abs=NATS)
         assert (one.labels["fold"], one.labels["sigma"], one.n) == (number, sigma, len(fold.test))
-    (headline,) = metrics(found, "log_likelihood")
+    (headline,) = metrics(actual, "log_likelihood")
     values = [one.value for one in per_fold]
     assert headline.value == pytest.approx(np.mean(values), rel=1e-12)
     assert headline.standard_error == pytest.approx(np.std(values, ddof=1) / 3**0.5, rel=1e-12)
     assert headline.n == 3
     assert "sigma" not in headline.labels
-    assert len(metrics(found, "validation_log_likelihood", fold=2)) == 10
+    assert len(metrics(actual, "validation_log_likelihood", fold=2)) == 10
 
 
 @pytest.mark.parametrize("status", ["diverged", "data_not_available"])
@@ -233,12 +235,12 @@ def test_every_draw_is_a_stream_of_its_own_and_chooses_its_bandwidth(
     others = metrics(record.metrics, "redrawn_log_likelihood", checkpoint=checkpoint)
     assert [one.labels["draw"] for one in others] == [1, 2]
     (fold,) = digits.load().folds
-    for found in others:
-        samples = redraw(drawn, checkpoint, SAMPLES, 0, int(found.labels["draw"]))
+    for actual in others:
+        samples = redraw(drawn, checkpoint, SAMPLES, 0, int(actual.labels["draw"]))
         means = [slow_likelihoods(fold.validation, samples, s).mean() for s in GAN2014.sigmas]
         sigma = GAN2014.sigmas[int(np.argmax(means))]
-        assert found.labels["sigma"] == sigma
-        assert found.value == pytest.approx(
+        assert actual.labels["sigma"] == sigma
+        assert actual.value == pytest.approx(
             slow_likelihoods(fold.test, samples, sigma).mean(), abs=NATS
         )
     (first,) = metrics(record.metrics, "log_likelihood", checkpoint=checkpoint)
@@ -279,18 +281,18 @@ def test_a_best_state_that_is_the_last_is_scored_once(
             scored.append(given) or estimate(self, *given)
         ),
     )
-    found = run(drawn).metrics
+    actual = run(drawn).metrics
     assert len(scored) == 3  # draws, of one state
     last, best = (
         [
             one.model_dump() | {"labels": one.labels | {"checkpoint": ""}}
-            for one in found
+            for one in actual
             if one.labels["checkpoint"] == checkpoint and one.name != "log_likelihood_by_samples"
         ]
         for checkpoint in CHECKPOINTS
     )
     assert last == best
-    assert len(metrics(found, "redrawn_log_likelihood", checkpoint="best_validation")) == 2
+    assert len(metrics(actual, "redrawn_log_likelihood", checkpoint="best_validation")) == 2
 
 
 def test_weights_that_were_not_sampled_are_refused(drawn: Project) -> None:

@@ -111,8 +111,8 @@ def test_interpolation_walks_straight_from_one_point_in_z_to_another(trained: Pr
     for walk in range(4):
         start, end = ends[walk], ends[4 + walk]
         path = torch.stack([start + step / 8 * (end - start) for step in range(9)])
-        found = torch.from_numpy(figures["interpolation"][walk].reshape(9, 64))
-        torch.testing.assert_close(found, generate(trained, "last", path), **TOLERANCE)
+        actual = torch.from_numpy(figures["interpolation"][walk].reshape(9, 64))
+        torch.testing.assert_close(actual, generate(trained, "last", path), **TOLERANCE)
 
 
 def test_sampling_repeats_itself_byte_for_byte(trained: Project) -> None:

@@ -63,11 +63,11 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
 
 def of_source(record: Record, source: str) -> dict[str, list[Metric]]:
     """Its metrics by name."""
-    found: dict[str, list[Metric]] = {}
+    actual: dict[str, list[Metric]] = {}
     for metric in record.metrics:
         if metric.labels["source"] == source:
-            found.setdefault(metric.name, []).append(metric)
-    return found
+            actual.setdefault(metric.name, []).append(metric)
+    return actual
 
 
 def test_the_record_holds_every_measure_with_its_unit(scored: tuple[Path, Record]) -> None:
@@ -98,11 +98,11 @@ def test_training_images_are_scored_as_the_baselines_are(
     monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", replace(parzen.GAN2014, samples=COUNT))
     monkeypatch.setattr("ganbench.evaluation.baselines.CENTERS", {})
     job = project.job("baselines")
-    calibration = measure_baselines(replace(job, out=project.folder / "r.json"), project.folder)
-    expected = next(one for one in calibration.metrics if one.name == "log_likelihood")
-    (found,) = of_source(scored[1], "training_images")["log_likelihood"]
-    assert (found.value, found.standard_error) == (expected.value, expected.standard_error)
-    assert found.labels["n_centers"] == COUNT
+    baselines = measure_baselines(replace(job, out=project.folder / "r.json"), project.folder)
+    expected = next(one for one in baselines.metrics if one.name == "log_likelihood")
+    (actual,) = of_source(scored[1], "training_images")["log_likelihood"]
+    assert (actual.value, actual.standard_error) == (expected.value, expected.standard_error)
+    assert actual.labels["n_centers"] == COUNT
 
 
 def test_the_held_out_images_are_those_of_the_suites_controls(
@@ -122,11 +122,11 @@ def test_the_likelihood_is_that_of_the_protocol(scored: tuple[Path, Record]) -> 
     )
     protocol = parzen.PROTOCOLS["gan2014"]
     expected = likelihood.estimate([validation], [test], torch.from_numpy(averages()), protocol)
-    found = record.metrics[0]
-    assert found.value == expected.log_likelihood
-    assert found.standard_error == expected.standard_error
-    assert found.labels["sigma"] == expected.folds[0].sigma
-    assert (found.n, found.labels["protocol"]) == (300, "gan2014")
+    actual = record.metrics[0]
+    assert actual.value == expected.log_likelihood
+    assert actual.standard_error == expected.standard_error
+    assert actual.labels["sigma"] == expected.folds[0].sigma
+    assert (actual.n, actual.labels["protocol"]) == (300, "gan2014")
 
 
 def test_the_record_names_what_was_read(scored: tuple[Path, Record]) -> None:
@@ -325,13 +325,13 @@ def test_the_command_needs_neither_snakemake_nor_typst(tmp_path: Path) -> None:
     """And a user's mistake is one line."""
     np.save(tmp_path / "s.npy", averages())
     command = ["score", "--samples", str(tmp_path / "s.npy"), "--dataset", "digits"]
-    found = subprocess.run(
+    actual = subprocess.run(
         [sys.executable, "-c", PROGRAM, *command, "--out", str(tmp_path / "r.json")],
         capture_output=True,
         text=True,
     )
-    assert found.returncode == 2
-    assert found.stderr == (
+    assert actual.returncode == 2
+    assert actual.stderr == (
         f"{tmp_path}/s.npy: got {COUNT} samples, the protocol takes 10000; draw more\n"
     )
 
@@ -369,7 +369,7 @@ def test_a_suite_is_scored_with_its_controls(sampled: Project) -> None:
     assert values["training_images", "copied_share"] == pytest.approx(1)
     assert values["held_out_images", "exact_duplicates"] == 0
     # The digits are ordered by their writers: those of the test images wrote no training image,
-    # which the control shows and a reader needs to know.
+    # which the baseline shows and a reader needs to know.
     assert 0.3 < values["held_out_images", "copied_share"] < 0.8
     assert values["blurred_images", "nearest_ratio"] < 0.9
     assert values["blurred_images", "copied_share"] < 0.8
@@ -389,7 +389,7 @@ def test_the_controls_of_the_same_data_are_measured_once(
     assert again.inputs == record.inputs | {
         f"{path.parent.name}/sample_metrics.json": file_sha256(path)
     }
-    # The other experiment's own samples are none of the controls.
+    # The other experiment's own samples are none of the baselines.
     (sampled.folder / "again.json").unlink()
     diverged = measure_samples(job, [1], sampled.folder, like=path)
     assert {one.labels["source"] for one in diverged.metrics} == {

@@ -44,12 +44,12 @@ def history(folder: Path) -> list[dict[str, str]]:
 
 
 def value_of(record: Record, name: str, **labels: str) -> Metric:
-    (found,) = (
+    (actual,) = (
         metric
         for metric in record.metrics
         if metric.name == name and labels.items() <= metric.labels.items()
     )
-    return found
+    return actual
 
 
 def test_a_run_leaves_its_record_history_and_generators(project: Project) -> None:
@@ -97,13 +97,13 @@ def test_the_best_generator_is_that_of_the_best_epoch(
     best = value_of(record, "validation_log_likelihood", checkpoint="best_validation")
     assert (best.value, best.labels["epoch"]) == (-3.0, 3)
     folder = project.folder / "seed_0"
-    found = load_file(folder / "generator_best_validation.safetensors")
+    actual = load_file(folder / "generator_best_validation.safetensors")
     (folder / "train.json").unlink()
     project.settings["training"]["phases"][1]["epochs"] = 1
     project.write()
     run(project)
     expected = load_file(folder / "generator_last.safetensors")
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert all(torch.equal(actual[name], expected[name]) for name in expected)
 
 
 def test_a_generator_has_the_layers_of_its_last_phase(project: Project) -> None:

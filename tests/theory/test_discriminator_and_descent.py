@@ -46,8 +46,8 @@ def test_the_error_is_taken_only_where_a_density_is_visible():
     undecided = torch.zeros(1, NET.size, dtype=torch.float64)
     edge = 0.5 + np.sqrt(2 * np.log(100)) * 0.5  # where the right density is at 1 % of its peak
     expected = abs(1 / (1 + np.exp(2 * edge - 0.5)) - 0.5)
-    found = proposition.largest_error(NET, undecided, data, made)
-    assert found == pytest.approx(expected, abs=2e-3)  # the grid steps by 0.02
+    actual = proposition.largest_error(NET, undecided, data, made)
+    assert actual == pytest.approx(expected, abs=2e-3)  # the grid steps by 0.02
 
 
 def test_sampled_points_are_reproducible_and_weigh_one_together():
@@ -67,16 +67,16 @@ def test_the_study_reports_handicaps_that_do_worse():
         sample_sizes=(32, 512),
         sample_iterations=20,
     )
-    found = proposition.study(small, [0], "cpu")
+    actual = proposition.study(small, [0], "cpu")
     errors = {}
-    for metric in found.metrics:
+    for metric in actual.metrics:
         if metric.name == "discriminator_error":
             errors.setdefault(metric.labels["variant"], []).append(metric.value)
     assert max(errors["exact"]) < 0.1
     for handicap in ("dropout", "small", "few"):
         assert min(errors[handicap]) > 3 * max(errors["exact"])
-    few_samples, many_samples = found.arrays["sample_errors"]
-    claims = {m.name: m.value for m in found.metrics if "bound" in m.labels}
+    few_samples, many_samples = actual.arrays["sample_errors"]
+    claims = {m.name: m.value for m in actual.metrics if "bound" in m.labels}
     assert claims["more_samples_help"] == many_samples.mean() / few_samples.mean()
     for handicap in ("dropout", "small", "few"):
         assert claims[f"handicap_{handicap}"] == min(errors[handicap])
@@ -123,12 +123,12 @@ def test_the_parametric_slope_is_the_derivative_of_the_best_value(mean):
 
 
 def test_the_study_shows_convergence_and_a_start_that_sticks():
-    found = descent.study(
+    actual = descent.study(
         Descent(kind="descent", step=0.5, steps=60, parametric_step=0.3, parametric_steps=60),
         [0],
         "cpu",
     )
-    claims = {m.name: m for m in found.metrics if "bound" in m.labels}
+    claims = {m.name: m for m in actual.metrics if "bound" in m.labels}
     assert claims["descent_converges"].value < 1e-3
     assert claims["descent_monotone"].value <= EXACT
     assert claims["parametric_can_stick"].value > 0.1

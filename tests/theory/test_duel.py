@@ -27,7 +27,7 @@ def test_perceptron_equals_a_loop_of_torch_layers():
     net = Perceptron((2, 5, 4, 1), "tanh")
     parameters = net.initial([3, 7], player=0)
     x = torch.randn(2, 6, 2, generator=torch.Generator().manual_seed(0))
-    found = net(parameters, x)
+    actual = net(parameters, x)
     for run in range(2):
         hidden, start = x[run], 0
         for layer, (i, o) in enumerate([(2, 5), (5, 4), (4, 1)]):
@@ -35,7 +35,7 @@ def test_perceptron_equals_a_loop_of_torch_layers():
             hidden = hidden @ weight + parameters[run, start + i * o : start + i * o + o]
             hidden = hidden.tanh() if layer < 2 else hidden
             start += i * o + o
-        torch.testing.assert_close(found[run], hidden, rtol=0, atol=FLOAT32)
+        torch.testing.assert_close(actual[run], hidden, rtol=0, atol=FLOAT32)
     assert net.size == parameters.shape[1]
 
 

@@ -84,7 +84,7 @@ def test_exact_gradients_are_those_of_automatic_differentiation(shift):
 
 
 def test_saturation_study_shows_the_minimax_gradient_fade():
-    found = saturation.study(
+    actual = saturation.study(
         Saturation(
             kind="saturation",
             width=8,
@@ -96,13 +96,13 @@ def test_saturation_study_shows_the_minimax_gradient_fade():
         [0, 1],
         "cpu",
     )
-    claims = {m.name: m for m in found.metrics if "bound" in m.labels}
+    claims = {m.name: m for m in actual.metrics if "bound" in m.labels}
     assert claims["minimax_descends_jsd"].value < 1e-6
     assert claims["non_saturating_descends"].value < 1e-6
     assert claims["shared_fixed_point"].value == 0
     assert claims["saturation"].value > 10
     # with D near 1/2 at the start the two losses push alike
-    first = found.arrays["trained_non_saturating"][0] / found.arrays["trained_minimax"][0]
+    first = actual.arrays["trained_non_saturating"][0] / actual.arrays["trained_minimax"][0]
     assert ((first > 0.5) & (first < 2)).all()
 
 
@@ -113,8 +113,8 @@ def test_generated_mass_of_an_affine_generator_is_that_of_its_normal():
     players.g.copy_(torch.tensor([[0.6, 1.5]]))
     shots = figure1.Snapshots()
     shots.take(players)
-    found = shots.stack("mass")[0, 0]
-    np.testing.assert_allclose(found, figure1.DATA_MASS, atol=2e-4)  # 50,000 points of z
+    actual = shots.stack("mass")[0, 0]
+    np.testing.assert_allclose(actual, figure1.DATA_MASS, atol=2e-4)  # 50,000 points of z
 
 
 def test_a_reported_seed_may_not_choose_the_learning_rate():
@@ -139,32 +139,32 @@ def small_objectives():
 
 
 def test_objectives_study_scores_every_setting_and_seed():
-    found = objectives.study(small_objectives(), [0, 2], "cpu")
+    actual = objectives.study(small_objectives(), [0, 2], "cpu")
     for name in ("modes", "good_share", "wasserstein", "squared_discrepancy"):
-        rows = [m for m in found.metrics if m.name == name]
+        rows = [m for m in actual.metrics if m.name == name]
         assert {(m.labels["setting"], m.labels["seed"]) for m in rows} == {
             (setting.name, seed) for setting in small_objectives().settings for seed in (0, 2)
         }
-    claim = next(m for m in found.metrics if m.name == "critic_below_distance")
+    claim = next(m for m in actual.metrics if m.name == "critic_below_distance")
     assert claim.value <= 1
-    assert found.arrays["critic_1"].shape == (20, 2, 4)
+    assert actual.arrays["critic_1"].shape == (20, 2, 4)
 
 
 def test_tuning_takes_the_rate_of_least_distance():
-    found = objectives.study(small_objectives(), [0], "cpu")
+    actual = objectives.study(small_objectives(), [0], "cpu")
     tuned = {
         (m.labels["objective"], m.labels["learning_rate"]): m.value
-        for m in found.metrics
+        for m in actual.metrics
         if m.name == "tuning_wasserstein"
     }
-    for metric in found.metrics:
+    for metric in actual.metrics:
         if metric.name == "modes":
             objective, rate = metric.labels["objective"], metric.labels["learning_rate"]
             assert tuned[objective, rate] == min(tuned[objective, r] for r in (0.001, 0.01))
 
 
 def test_helvetica_study_freezes_the_discriminator():
-    found = helvetica.study(
+    actual = helvetica.study(
         Helvetica(
             kind="helvetica",
             game=GAME,
@@ -179,11 +179,13 @@ def test_helvetica_study_freezes_the_discriminator():
         [0, 1],
         "cpu",
     )
-    frozen, before = (found.arrays[f"{phase}_discriminator"] for phase in ("D_frozen", "in_step"))
+    frozen, before = (actual.arrays[f"{phase}_discriminator"] for phase in ("D_frozen", "in_step"))
     np.testing.assert_array_equal(frozen, before)
-    assert not np.array_equal(found.arrays["in_step_again_discriminator"], frozen)
-    assert not np.array_equal(found.arrays["D_frozen_generator"], found.arrays["in_step_generator"])
-    assert found.arrays["history"].shape == (len(found.arrays["times"]), 2, 5)
+    assert not np.array_equal(actual.arrays["in_step_again_discriminator"], frozen)
+    assert not np.array_equal(
+        actual.arrays["D_frozen_generator"], actual.arrays["in_step_generator"]
+    )
+    assert actual.arrays["history"].shape == (len(actual.arrays["times"]), 2, 5)
 
 
 def test_mean_distance_of_a_square():

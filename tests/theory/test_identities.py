@@ -104,8 +104,8 @@ def test_optimal_logit_is_that_of_the_ratio_even_where_a_density_vanishes():
     np.testing.assert_array_equal(logit, [np.inf, 0, -np.inf, 0])
     one, other = Normal(0.0, 1.0), Normal(1.0, 2.0)
     a, b = np.exp(one.log_pdf(x)), np.exp(other.log_pdf(x))
-    found = special.expit(optimal_logit(one.log_pdf(x), other.log_pdf(x)))
-    np.testing.assert_allclose(found, a / (a + b), rtol=EXACT)
+    actual = special.expit(optimal_logit(one.log_pdf(x), other.log_pdf(x)))
+    np.testing.assert_allclose(actual, a / (a + b), rtol=EXACT)
 
 
 def test_value_function_of_an_undecided_discriminator_is_minus_log_4():
@@ -118,7 +118,7 @@ def test_value_function_of_an_undecided_discriminator_is_minus_log_4():
 def test_value_function_against_adaptive_quadrature_of_its_definition():
     data, made = Normal(0.5, 0.7), Laplace(-0.3, 1.2)
     rule = line_rule(data, made)
-    found = value_by_quadrature(at(data, made, rule.nodes), rule.weights, np.sin(rule.nodes))
+    actual = value_by_quadrature(at(data, made, rule.nodes), rule.weights, np.sin(rule.nodes))
 
     def integrand(x):
         D, x = 1 / (1 + np.exp(-np.sin(x))), np.array([x])
@@ -128,7 +128,7 @@ def test_value_function_against_adaptive_quadrature_of_its_definition():
     slow = sum(
         integrate.quad(integrand, a, b, epsabs=1e-11)[0] for a, b in [(-40, -0.3), (-0.3, 40)]
     )
-    assert found == pytest.approx(slow, abs=1e-9)
+    assert actual == pytest.approx(slow, abs=1e-9)
 
 
 def test_value_by_sampling_agrees_and_states_its_error():
@@ -227,8 +227,8 @@ def test_triangles_give_exactly_minus_one():
 def test_theorem_1_on_the_reported_pairs(pair):
     rule, _ = both_rules(pair.data, pair.made, pair.dimension)
     tolerance = LINE if pair.dimension == 1 else PLANE
-    found = best_value(pair.data, pair.made, rule)
-    assert found == pytest.approx(-LOG_4 + 2 * pair.divergence(), abs=tolerance)
+    actual = best_value(pair.data, pair.made, rule)
+    assert actual == pytest.approx(-LOG_4 + 2 * pair.divergence(), abs=tolerance)
 
 
 def test_data_space_identity_and_its_densities():

@@ -67,9 +67,9 @@ def test_a_table_says_what_its_experiment_notes(section, kind):
 
 def test_simultaneous_interval_is_bonferroni_on_student_t():
     values = [1.0, 2.0, 4.0, 5.0]
-    found = theory_tables.simultaneous_interval(values, comparisons=10)
+    actual = theory_tables.simultaneous_interval(values, comparisons=10)
     low, high = stats.t.interval(1 - 0.05 / 10, 3, 3.0, stats.sem(values))
-    assert (found.mean, found.low, found.high) == pytest.approx((3.0, low, high))
+    assert (actual.mean, actual.low, actual.high) == pytest.approx((3.0, low, high))
 
 
 def test_differences_are_paired_by_seed_and_leave_out_diverged_seeds(small_suite):

@@ -119,8 +119,8 @@ class Slow:
     def discriminate(self, real: Tensor, noise: Tensor, offset: int, rates: Rates) -> None:
         """Algorithm 1's step of D: real and fake images have masks of their own."""
         fake = generate(self.g, noise).detach()
-        judged = judge(self.d, fake, self.seed, offset + LAYERS)
-        loss = discriminator_loss(judge(self.d, real, self.seed, offset), judged)
+        probability = judge(self.d, fake, self.seed, offset + LAYERS)
+        loss = discriminator_loss(judge(self.d, real, self.seed, offset), probability)
         gradients = torch.autograd.grad(loss, self.d)
         self.d = self.moved(self.d, self.d_velocity, gradients, rates)
 

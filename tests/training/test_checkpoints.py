@@ -38,12 +38,12 @@ def files(checkpoints: Checkpoints) -> list[Path]:
 
 
 def loaded_number(checkpoints: Checkpoints) -> int:
-    found = checkpoints.load_newest()
-    assert found is not None
-    for name, value in tensors(found[1]["updates"]).items():
-        assert torch.equal(found[0][name], value)
-        assert found[0][name].dtype == value.dtype
-    return found[1]["updates"]
+    actual = checkpoints.load_newest()
+    assert actual is not None
+    for name, value in tensors(actual[1]["updates"]).items():
+        assert torch.equal(actual[0][name], value)
+        assert actual[0][name].dtype == value.dtype
+    return actual[1]["updates"]
 
 
 def damage(path: Path) -> None:
@@ -57,9 +57,9 @@ def test_what_is_saved_comes_back(checkpoints: Checkpoints) -> None:
     assert checkpoints.load_newest() is None
     save(checkpoints, 5)
     assert loaded_number(checkpoints) == 5
-    found = checkpoints.load_newest()
-    assert found is not None
-    assert found[1] == {"updates": 5, "best": None, "x": 0.1}
+    actual = checkpoints.load_newest()
+    assert actual is not None
+    assert actual[1] == {"updates": 5, "best": None, "x": 0.1}
 
 
 def test_the_newest_two_are_kept(checkpoints: Checkpoints) -> None:

@@ -2,14 +2,14 @@
 
 import copy
 import dataclasses
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ganbench import models, seeding
-from ganbench.config import Experiment, load_experiment
+from ganbench.config import Experiment, Objective, load_experiment
 from ganbench.errors import ConfigError
 from ganbench.training import naive, networks
 from ganbench.training.fused import dense_passes, engine
@@ -20,7 +20,7 @@ from ganbench.training.fused.players import Player
 
 from .games import HIDDEN, PIXELS, SEEDS, SIZE, TOLERANCE, Noise, Slow, batches, players, rates_of
 
-OBJECTIVES = ["non_saturating", "minimax", "hinge", "wasserstein"]
+OBJECTIVES = list(get_args(Objective))
 EXPERIMENTS = ["mnist", "tfd", "cifar10_fc", "cifar10_conv"]
 SHAPES = {"mnist": (1, 28, 28), "tfd": (1, 48, 48), "cifar10": (3, 32, 32)}
 RATES = Rates(0.1, 0.5)
@@ -256,14 +256,14 @@ def test_bfloat16_products_have_float32_weights_momentum_and_loss(
         # bfloat16 has 8 bits: 5 updates of relative error 2^-8 each.
         assert (player.velocity - same.velocity).norm() < 0.05 * same.velocity.norm()
     for name in ("discriminator_loss", "generator_loss", "discriminator_norm", "generator_norm"):
-        found, expected = getattr(outcome, name), getattr(last, name)
-        torch.testing.assert_close(found.float(), expected.float(), rtol=0.05, atol=0)
+        actual, expected = getattr(outcome, name), getattr(last, name)
+        torch.testing.assert_close(actual.float(), expected.float(), rtol=0.05, atol=0)
     assert outcome.discriminator_loss.dtype == torch.float32
 
 
 def test_float32_products_of_either_library_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """One network takes oneDNN's product where there is one; sums differ in their order alone."""
-    found = []
+    actual = []
     for library in (dense_passes.ONEDNN_LINEAR, None):
         monkeypatch.setattr(dense_passes, "ONEDNN_LINEAR", library)
         pair = [Player([player.networks[0]], 1.2) for player in players()]
@@ -271,8 +271,8 @@ def test_float32_products_of_either_library_agree(monkeypatch: pytest.MonkeyPatc
         for number, real in enumerate(batches(3)):
             drawn = Masks(SEEDS[:1], torch.tensor(9 * number))
             engine.update(*pair, real[:1], noise()[:1], drawn, "non_saturating", rates_of(0))
-        found.append(torch.cat([player.weights for player in pair]))
-    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-6)
+        actual.append(torch.cat([player.weights for player in pair]))
+    torch.testing.assert_close(*actual, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

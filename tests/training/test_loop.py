@@ -84,9 +84,9 @@ def test_every_stream_shapes_the_weights(
         return plain(seed + (name == stream), name, *indices)
 
     monkeypatch.setattr(seeding, "stream_seed", shifted)
-    found = copied(finish(new_run()))[0]
+    actual = copied(finish(new_run()))[0]
     name = "generator.layers.0.weight"
-    assert not torch.equal(found[name], expected[name])
+    assert not torch.equal(actual[name], expected[name])
 
 
 def test_another_seed_is_another_run(new_run: NewRun) -> None:
@@ -97,18 +97,18 @@ def test_another_seed_is_another_run(new_run: NewRun) -> None:
 
 @pytest.mark.parametrize("update", ["simultaneous", "alternating"])
 def test_looking_more_often_does_not_change_the_weights(new_run: NewRun, update: str) -> None:
-    often, seldom = (finish(new_run(monitor_every=n, update=update)) for n in (1, 1000))
+    often, rarely = (finish(new_run(monitor_every=n, update=update)) for n in (1, 1000))
     for (name, one), (_, two) in zip(
-        copied(often)[0].items(), copied(seldom)[0].items(), strict=True
+        copied(often)[0].items(), copied(rarely)[0].items(), strict=True
     ):
         if not name.startswith("best."):
             assert torch.equal(one, two), name
     columns = [name for name in COLUMNS if name not in MONITORED]
-    for one, two in zip(often.progress[0].history, seldom.progress[0].history, strict=True):
+    for one, two in zip(often.progress[0].history, rarely.progress[0].history, strict=True):
         assert [one[name] for name in columns] == [two[name] for name in columns]
-    found = [row["validation_log_likelihood"] is not None for row in seldom.progress[0].history]
+    actual = [row["validation_log_likelihood"] is not None for row in rarely.progress[0].history]
     # The last epoch of each phase is always looked at.
-    assert found == [False, True, False, True]
+    assert actual == [False, True, False, True]
 
 
 class Spy:
@@ -246,9 +246,9 @@ def test_monitoring_follows_the_protocol(new_run: NewRun) -> None:
     run = new_run()
     row = run.run_epoch(nothing)[0]
     samples = run.sample(32, seeding.generator(0, "monitoring", 1))
-    found = parzen.choose_bandwidth(run.validation, samples, parzen.GAN2014.sigmas)
-    assert row["validation_log_likelihood"] == max(found.log_likelihoods)
-    assert row["sigma"] == found.sigma
+    actual = parzen.choose_bandwidth(run.validation, samples, parzen.GAN2014.sigmas)
+    assert row["validation_log_likelihood"] == max(actual.log_likelihoods)
+    assert row["sigma"] == actual.sigma
     assert row["collapse_share"] == diversity.collapse_share(samples, run.validation)
 
 
@@ -413,12 +413,12 @@ def test_seeds_together_are_the_seeds_alone(
     spy.calls.clear()
     for s, seed in enumerate((5, 3)):
         alone = finish(new_run(seed, update=update))
-        found, expected = copied(together, s), copied(alone)
-        assert torch.equal(found[0]["noise"], expected[0]["noise"])
-        for name, value in found[0].items():
+        actual, expected = copied(together, s), copied(alone)
+        assert torch.equal(actual[0]["noise"], expected[0]["noise"])
+        for name, value in actual[0].items():
             torch.testing.assert_close(value, expected[0][name], **SEED_TOLERANCE)
-        assert len(found[1]["course"]["history"]) == 4
-        assert found[1]["counters"] == expected[1]["counters"]
+        assert len(actual[1]["course"]["history"]) == 4
+        assert actual[1]["counters"] == expected[1]["counters"]
         assert together.mask_seeds[s] == alone.mask_seeds[0]
     for one, two in zip(seen, spy.calls[:12], strict=True):
         assert torch.equal(one["real"], two["real"])
@@ -435,7 +435,7 @@ def test_a_seed_that_diverges_leaves_the_others_their_course(new_run: NewRun) ->
     finish(run, spoil)
     assert run.alive == [0, 2]
     assert (run.progress[1].failure or "").startswith("epoch 2: ")
-    assert [len(course.history) for course in run.progress] == [4, 1, 4]
+    assert [len(progress.history) for progress in run.progress] == [4, 1, 4]
     for s in (0, 2):
         assert_same(copied(run, s), copied(expected, s))
 
@@ -452,15 +452,15 @@ def test_an_epoch_from_a_tape_is_the_epoch(
     """What a GPU's graph replays, here one call after the other; two phases of two epochs."""
     expected = finish(new_run(0, 1, **settings))
     monkeypatch.setattr(Run, "replays", True)
-    found = finish(new_run(0, 1, **settings))
-    assert found.recorded is not None
+    actual = finish(new_run(0, 1, **settings))
+    assert actual.recorded is not None
     for s in (0, 1):
-        (tensors, state), (other, same) = copied(found, s), copied(expected, s)
+        (tensors, state), (other, same) = copied(actual, s), copied(expected, s)
         assert state["counters"] == same["counters"]
         for name in tensors.keys() - {"noise"}:
             # The learning rate passes through float32 on the inputs.
             torch.testing.assert_close(tensors[name], other[name], rtol=1e-4, atol=1e-6)
-        for one, two in zip(found.progress[s].history, expected.progress[s].history, strict=True):
+        for one, two in zip(actual.progress[s].history, expected.progress[s].history, strict=True):
             assert one == pytest.approx(two, rel=1e-4)
 
 

@@ -157,8 +157,8 @@ def test_new_layers_come_first_and_the_old_ones_stay() -> None:
     ]
     assert_uniform(network.layers[0].weight, 0.05)
     assert (network.layers[1].bias == -2).all()
-    found = list(network.parameters())[4:]
-    assert all(torch.equal(one, two) for one, two in zip(found, kept, strict=True))
+    actual = list(network.parameters())[4:]
+    assert all(torch.equal(one, two) for one, two in zip(actual, kept, strict=True))
     noise = torch.ones(2, 30)
     assert torch.equal(network(noise), old(network.layers[1](network.layers[0](noise))))
 
@@ -193,11 +193,11 @@ def test_the_sizes_of_the_papers_networks(name: str, monkeypatch: pytest.MonkeyP
     settings = config.load_experiment(EXPERIMENTS / f"{name}.yaml")
     with torch.device("meta"):
         means = torch.zeros(math.prod(shape))
-        found = build_generator(settings.generator, shape, means, stream())
+        actual = build_generator(settings.generator, shape, means, stream())
         for phase in settings.training.phases[1:]:
-            found = put_in_front(found, phase.generator_front, 100, stream())
+            actual = put_in_front(actual, phase.generator_front, 100, stream())
         judge = build_discriminator(settings.discriminator, shape, stream())
-    for network, sizes in ((found, generator_sizes), (judge, discriminator_sizes)):
+    for network, sizes in ((actual, generator_sizes), (judge, discriminator_sizes)):
         layers = [sum(p.numel() for p in layer.parameters()) for layer in network.layers]
         assert layers == sizes
 

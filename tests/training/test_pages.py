@@ -15,13 +15,13 @@ LARGE = pages.HUGE_PAGE_BYTES
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("count", [0, 5, LARGE + 3])
 def test_zeros_are_zeros_that_can_be_written(count: int, dtype: torch.dtype) -> None:
-    found = pages.zeros(count, dtype)
-    assert found.shape == (count,)
-    assert found.dtype == dtype
-    assert not found.any()
-    found.add_(1)
-    assert torch.equal(found, torch.ones(count, dtype=dtype))
-    assert torch.equal(copy.deepcopy(found), found)
+    actual = pages.zeros(count, dtype)
+    assert actual.shape == (count,)
+    assert actual.dtype == dtype
+    assert not actual.any()
+    actual.add_(1)
+    assert torch.equal(actual, torch.ones(count, dtype=dtype))
+    assert torch.equal(copy.deepcopy(actual), actual)
 
 
 def test_two_tensors_share_nothing() -> None:

@@ -99,7 +99,7 @@ def _cells(row: Row, mark: str | None) -> tuple[str, ...]:
 
 
 def _each_seed(row: Row) -> str:
-    """The runs behind a mean, which says little where one of them went astray; or the draws."""
+    """Lists each run behind a mean, which says little where one of them failed; or each draw."""
     values = ", ".join(f"{value:.1f}" for value in row.seed_values)
     source = row.source.removeprefix("ours: ").removeprefix("baseline: ")
     each = "each seed" if row.kind == "ours" else "each draw (the first is the row)"

@@ -39,12 +39,12 @@ def test_a_deliberate_spill_fails() -> None:
     build = next(build for build in aot.builds() if build.kernel.__name__ == "parzen_kernel")
     settings = aot.tuned_table("sm_80")["configs"]["parzen_kernel"]["float32"]
     greedy = settings | {"BLOCK_M": 128, "BLOCK_N": 128}
-    found = aot.compile_build(build, "sm_80", greedy)._asdict()
-    assert found["spills"] > 0
-    generous = {"sm_80": {build.name: {key: value + 1 for key, value in found.items()}}}
-    lines = aot.problems({"sm_80": {build.name: found}}, generous)
+    actual = aot.compile_build(build, "sm_80", greedy)._asdict()
+    assert actual["spills"] > 0
+    generous = {"sm_80": {build.name: {key: value + 1 for key, value in actual.items()}}}
+    lines = aot.problems({"sm_80": {build.name: actual}}, generous)
     assert len(lines) == 1
-    assert f"{build.name}: spills {found['spills']}; none are allowed" in lines[0]
+    assert f"{build.name}: spills {actual['spills']}; none are allowed" in lines[0]
 
 
 @pytest.mark.parametrize("field", ["registers", "shared"])

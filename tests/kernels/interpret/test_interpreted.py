@@ -63,9 +63,9 @@ def test_maxout_backward(shape: tuple[int, ...], keep: float, weighted: bool, im
     which = which.masked_fill(which == p, reference.DROPPED)
     row_weight = randn(s, n) if weighted else None
     arguments = randn(s, n, u), x, weight, which, row_weight, keep, True, True
-    found = maxout_op._backward(*arguments, impl)
+    actual = maxout_op._backward(*arguments, impl)
     expected = maxout_op._backward(*arguments, "reference")
-    for gradient, other in zip(found, expected, strict=True):
+    for gradient, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(gradient, other, **PRODUCTS)
 
 
@@ -96,8 +96,8 @@ def test_maxout_of_views_through_the_public_op() -> None:
     for impl in ("triton", "reference"):
         out = kernels.maxout(*inputs, dropout, impl=impl)
         results.append((out, *torch.autograd.grad(out.square().sum(), inputs)))
-    for found, expected in zip(*results, strict=True):
-        torch.testing.assert_close(found, expected, **PRODUCTS)
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, **PRODUCTS)
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.8, 0.3])
@@ -108,9 +108,9 @@ def test_dropout(shape: tuple[int, ...], keep: float) -> None:
     for impl in ("triton", "reference"):
         out = kernels.dropout(x, keep, SEEDS, OFFSET, impl=impl)
         results.append((out, torch.autograd.grad(out.square().sum(), x)[0]))
-    for found, expected in zip(*results, strict=True):
-        assert torch.equal(found == 0, expected == 0)
-        torch.testing.assert_close(found, expected, **ELEMENTS)
+    for actual, expected in zip(*results, strict=True):
+        assert torch.equal(actual == 0, expected == 0)
+        torch.testing.assert_close(actual, expected, **ELEMENTS)
 
 
 def test_dropout_keeps_lanes_below_the_threshold_only() -> None:
@@ -167,18 +167,18 @@ def test_adversarial_loss(objective: Objective, n: int) -> None:
         results.append((d, g, *torch.autograd.grad((2 * d + 3 * g).sum(), logits)))
     # Terms of 1e4 cancel in the means: each partial sum is off by up to a rounding of those.
     atol = 1e4 * 2**-20 / n if n > 2 else 1e-6
-    for found, expected in zip(*results, strict=True):
-        torch.testing.assert_close(found, expected, rtol=3e-6, atol=atol, equal_nan=True)
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=3e-6, atol=atol, equal_nan=True)
 
 
 @pytest.mark.parametrize("objective", ["non_saturating", "minimax"])
 def test_adversarial_loss_of_one_logit_is_precise(objective: Objective) -> None:
     """A seed for each logit, so that no mean hides an error; tiny losses keep their digits."""
     logits = torch.cat([torch.linspace(-6, 6, 101), torch.tensor([15.0, 30.0, 80.0])]).unsqueeze(1)
-    found = kernels.adversarial_loss(logits, logits, objective, impl="triton")
+    actual = kernels.adversarial_loss(logits, logits, objective, impl="triton")
     wide = logits.double()
     exact = kernels.adversarial_loss(wide, wide, objective)
-    for loss, truth in zip(found, exact, strict=True):
+    for loss, truth in zip(actual, exact, strict=True):
         torch.testing.assert_close(loss.double(), truth, rtol=1e-6, atol=0)
 
 
@@ -190,11 +190,11 @@ def test_parzen(
     monkeypatch.setattr("ganbench_kernels.parzen.launch.PROGRAMS", programs)
     points, centers = randn(m, d).sigmoid(), randn(n, d).sigmoid()
     sigmas = torch.logspace(-1, 0, k)
-    found = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
+    actual = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
     wide = [tensor.double() for tensor in (points, centers, sigmas)]
     exact = kernels.parzen_log_likelihood(*wide)
     # float32 distances at a bandwidth of 0.1: half of what kernels/README.md allows, in nats.
-    torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0.01)
+    torch.testing.assert_close(actual.double(), exact, rtol=1e-6, atol=0.01)
 
 
 # numpy's word on what the interpreter is asked for here.
@@ -202,8 +202,8 @@ def test_parzen(
 def test_parzen_shows_a_nan_and_takes_no_points() -> None:
     points, centers, sigmas = torch.rand(5, 4), torch.rand(9, 4), torch.tensor([0.2])
     points[2, 1] = torch.nan
-    found = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
-    assert found.isnan().tolist() == [[False, False, True, False, False]]
+    actual = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
+    assert actual.isnan().tolist() == [[False, False, True, False, False]]
     assert kernels.parzen_log_likelihood(points[:0], centers, sigmas, impl="triton").numel() == 0
 
 
@@ -220,8 +220,8 @@ def test_sgd(as_tensors: bool) -> None:
         step = values, velocities, gradients, *rates, bounds
         kernels.sgd_momentum_max_norm_(*step, impl=impl)
         results.append(values + velocities)
-    for found, expected in zip(*results, strict=True):
-        torch.testing.assert_close(found, expected, **ELEMENTS)
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, **ELEMENTS)
 
 
 def test_triton_refuses_float64() -> None:
