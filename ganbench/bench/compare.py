@@ -20,7 +20,7 @@ from ganbench.errors import GanbenchError
 ROOT = Path(__file__).resolve().parents[2]
 GATE = Path(__file__).resolve().with_name("gate.py")
 # In gate.py, which imports torch; a test compares them.
-NAMES = ("mnist_update", "maxout", "parzen")
+NAMES = ("mnist_update", "dropout", "parzen")
 PAIRS = 7
 # Slower means: the median of the pairs' ratios above LIMIT, its bootstrap lower bound above SURE.
 LIMIT, SURE = 1.10, 1.05

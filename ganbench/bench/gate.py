@@ -5,7 +5,6 @@ JSON. The two packages come from the tree under test, so nothing else of this pr
 """
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from pathlib import Path
 import torch
 
 BATCH, PIXELS, WHITE = 100, 784, 255.0
-UNITS, PIECES = 240, 5
+UNITS = 240
 POINTS, CENTERS, BANDWIDTHS = 200, 2_000, 10
 WARMUP, SAMPLED_S = 3, 1.0
 
@@ -36,15 +35,14 @@ def mnist_update() -> Call:
     return lambda: run.update(index.unsqueeze(0))
 
 
-def maxout() -> Call:
-    """Forward and backward of the discriminator's first layer on [real; fake]."""
+def dropout() -> Call:
+    """The masks of an update of MNIST's discriminator: its input's and its two hidden layers'."""
     import ganbench_kernels
 
-    x = torch.rand(2 * BATCH, PIXELS)
-    weight = torch.randn(PIECES, UNITS, PIXELS) / math.sqrt(PIXELS)
-    bias, ones = torch.zeros(PIECES, UNITS), torch.ones(2 * BATCH, UNITS)
-    inputs = [tensor.requires_grad_() for tensor in (x, weight, bias)]
-    return lambda: torch.autograd.grad(ganbench_kernels.maxout(x, weight, bias), inputs, ones)
+    shapes = [torch.Size((1, 2 * BATCH, width)) for width in (PIXELS, UNITS, UNITS)]
+    seed, offset, like = torch.tensor([7]), torch.tensor(0), torch.zeros(())
+    keeps = 0.8, 0.5, 0.5
+    return lambda: ganbench_kernels.dropout_factors(shapes, keeps, seed, offset, like)
 
 
 def parzen() -> Call:
@@ -58,7 +56,7 @@ def parzen() -> Call:
 
 BENCHMARKS: dict[str, Callable[[], Call]] = {
     "mnist_update": mnist_update,
-    "maxout": maxout,
+    "dropout": dropout,
     "parzen": parzen,
 }
 

@@ -22,7 +22,7 @@ def comparison(true: float, spread: tuple[float, ...] = SPREAD) -> compare.Compa
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Replaces the processes: what each tree would find, and the order of the runs."""
-    state: dict[str, Any] = {"base": {"maxout": 1.0}, "head": {"maxout": 1.0}, "order": []}
+    state: dict[str, Any] = {"base": {"dropout": 1.0}, "head": {"dropout": 1.0}, "order": []}
 
     def measure(tree: Path, names: list[str]) -> dict[str, Any]:
         state["order"].append(tree.name)
@@ -46,7 +46,7 @@ def test_slower_needs_the_median_and_the_bound() -> None:
 
 
 def test_each_tree_goes_first_as_often(runs: dict[str, Any], tmp_path: Path) -> None:
-    actual = compare.compare(tmp_path, tmp_path, ["maxout"], 4)
+    actual = compare.compare(tmp_path, tmp_path, ["dropout"], 4)
     assert runs["order"] == ["head", "base", "base", "head"] * 2
     assert actual[0].base_ms == [1000.0] * 4
 
@@ -54,31 +54,31 @@ def test_each_tree_goes_first_as_often(runs: dict[str, Any], tmp_path: Path) -> 
 def test_what_the_base_cannot_run_is_skipped_with_its_reason(
     runs: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs["base"]["maxout"] = "ImportError: no maxout"
-    actual = compare.compare(tmp_path, tmp_path, ["maxout", "parzen"], 3)
+    runs["base"]["dropout"] = "ImportError: no dropout"
+    actual = compare.compare(tmp_path, tmp_path, ["dropout", "parzen"], 3)
     assert [one.name for one in actual] == ["parzen"]
-    assert "maxout: skipped, the base cannot run it (ImportError: no maxout)" in (
+    assert "dropout: skipped, the base cannot run it (ImportError: no dropout)" in (
         capsys.readouterr().out
     )
 
 
 def test_what_the_head_cannot_run_is_an_error(runs: dict[str, Any], tmp_path: Path) -> None:
-    runs["head"]["maxout"] = "TypeError: two arguments"
-    with pytest.raises(GanbenchError, match=r"maxout: fails in this tree \(TypeError: two arg"):
-        compare.compare(tmp_path, tmp_path, ["maxout"], 3)
+    runs["head"]["dropout"] = "TypeError: two arguments"
+    with pytest.raises(GanbenchError, match=r"dropout: fails in this tree \(TypeError: two arg"):
+        compare.compare(tmp_path, tmp_path, ["dropout"], 3)
 
 
 def test_a_slower_head_fails_in_one_line(
     runs: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compare.main("HEAD", 3, "maxout")
+    compare.main("HEAD", 3, "dropout")
     assert "ratio 1.000 [1.000, 1.000] over 3 pairs: ok" in capsys.readouterr().out
-    runs["head"]["maxout"] = 1.15
-    with pytest.raises(compare.SlowerError, match=r"maxout: takes 1\.15 times as long") as caught:
-        compare.main("HEAD", 3, "maxout")
+    runs["head"]["dropout"] = 1.15
+    with pytest.raises(compare.SlowerError, match=r"dropout: takes 1\.15 times as long") as caught:
+        compare.main("HEAD", 3, "dropout")
     assert caught.value.exit_code == 1
     assert "\n" not in str(caught.value)
-    assert "maxout: 1150.00 ms, base 1000.00 ms, ratio 1.150" in capsys.readouterr().out
+    assert "dropout: 1150.00 ms, base 1000.00 ms, ratio 1.150" in capsys.readouterr().out
 
 
 def test_wrong_input_is_named() -> None:
@@ -106,8 +106,8 @@ def test_a_run_measures_the_tree_it_is_given(tmp_path: Path) -> None:
     errors = tmp_path / "tree" / "ganbench" / "errors.py"
     errors.write_text("class GanbenchError(Exception): pass")
     shim = compare._shim(tmp_path / "tree", tmp_path / "base")
-    actual = compare.measure(shim, ["maxout"])
-    assert str(actual["maxout"]).startswith("AttributeError: module 'ganbench_kernels' has no")
+    actual = compare.measure(shim, ["dropout"])
+    assert str(actual["dropout"]).startswith("AttributeError: module 'ganbench_kernels' has no")
 
 
 def test_a_broken_run_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
