@@ -84,7 +84,7 @@ def test_a_slower_head_fails_in_one_line(
 def test_wrong_input_is_named() -> None:
     with pytest.raises(GanbenchError, match=r"--base: got 'nowhere', which is no commit of"):
         compare.main("nowhere", 3, "")
-    with pytest.raises(GanbenchError, match=r"-k: got 'pool', .* choose from mnist_update, maxo"):
+    with pytest.raises(GanbenchError, match=r"-k: got 'pool', .* choose from mnist_update, drop"):
         compare.main("HEAD", 3, "pool")
 
 
