@@ -182,6 +182,13 @@ class Training(Frozen):
         1.000004, description="The rate is divided by this after every minibatch."
     )
     learning_rate_floor: PositiveFloat = Field(1e-6, description="The rate never falls below.")
+    anneal_epochs: PositiveInt | None = Field(
+        None,
+        description="In the last so many epochs the rate falls exponentially to anneal_to instead.",
+    )
+    anneal_to: PositiveFloat | None = Field(
+        None, description="The learning rate that annealing ends at."
+    )
     momentum_initial: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.5, description="In the first epoch."
     )
@@ -206,6 +213,14 @@ class Training(Frozen):
             )
         if self.engine == "naive" and self.precision != "float32":
             raise ValueError(f"'engine' naive computes in float32, got {self.precision}")
+        if (self.anneal_epochs is None) != (self.anneal_to is None):
+            raise ValueError(
+                "'anneal_epochs' and 'anneal_to' need each other; give both or neither"
+            )
+        if self.anneal_epochs and (len(self.phases) > 1 or self.anneal_epochs > self.epochs):
+            raise ValueError(
+                f"'anneal_epochs' {self.anneal_epochs} needs one phase of at least as many epochs"
+            )
         if self.phases[0].generator_front:
             raise ValueError("the first phase has no generator to put 'generator_front' before")
         return self
@@ -317,6 +332,8 @@ class Experiment(Frozen):
 LATER = {
     ("training", "precision"): "float32",
     ("training", "engine"): "fused",
+    ("training", "anneal_epochs"): None,
+    ("training", "anneal_to"): None,
     ("evaluation", "draws"): 1,
     ("evaluation", "report_epochs"): [],
 }

@@ -51,6 +51,10 @@ class Run(NamedTuple):
 RUNS = (
     Run("mnist_full_length", "mnist_full_length", (0, 1, 2, 3, 4), 9.5),
     Run("mnist_full_length", "mnist_full_length", (5, 6, 7, 8, 9), 9.5),
+    Run("mnist_annealed", "mnist_annealed_100_10", (0, 1, 2), 1.0),
+    Run("mnist_annealed", "mnist_annealed_100_50", (0, 1, 2), 1.2),
+    Run("mnist_annealed", "mnist_annealed_300_10", (0, 1, 2), 1.6),
+    Run("mnist_annealed", "mnist_annealed_300_50", (0, 1, 2), 1.8),
     Run("cifar10_30_epochs", "cifar10_fc_30_epochs", (0,), 3.0),
     Run("cifar10_30_epochs", "cifar10_conv_30_epochs", (0,), 5.0),
     Run("paper", "faces48", (0,), 4.0),

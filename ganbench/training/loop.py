@@ -182,7 +182,7 @@ class Run:
         offset = counters.updates * engine.masks_per_update(self.discriminator.networks[0])
         masks = engine.Masks(self.mask_seeds, torch.tensor(offset, device=self.device))
         rates = Rates(
-            schedules.learning_rate(settings, counters.phase_updates),
+            schedules.learning_rate(settings, counters.phase_updates, self.batches),
             schedules.momentum(settings, counters.phase_epoch + 1),
         )
         common = self.generator, self.discriminator, real

@@ -19,7 +19,9 @@ def epoch_rows(run: "Run", outcome: Outcome) -> list[Row]:
         "epoch": counters.epoch,
         "phase": counters.phase + 1,
         "updates": counters.updates,
-        "learning_rate": schedules.learning_rate(run.settings, counters.phase_updates - 1),
+        "learning_rate": schedules.learning_rate(
+            run.settings, counters.phase_updates - 1, run.batches
+        ),
         "momentum": schedules.momentum(run.settings, counters.phase_epoch),
     }
     means = (run.sums / run.batches).tolist()

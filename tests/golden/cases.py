@@ -248,6 +248,9 @@ def train_cases() -> dict[str, Case]:
     """Every network, update rule, objective and precision."""
     cases = {
         "train dense max_column_norm": Case("train", lambda: trained(DENSE, max_column_norm=0.7)),
+        "train dense annealed": Case(
+            "train", lambda: trained(DENSE, anneal_epochs=2, anneal_to=0.01)
+        ),
         "train convolutional": Case("train", lambda: trained(CONVOLUTIONAL)),
         "train two phases": Case("train", lambda: trained(TWO_PHASES)),
         "train convolutional alternating": Case(

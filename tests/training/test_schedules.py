@@ -1,13 +1,16 @@
 """Learning rate and momentum by the paper's formulas."""
 
+from typing import Any
+
 import pytest
+from pydantic import ValidationError
 
 from ganbench.config import Training
-from ganbench.training.schedules import learning_rate, momentum
+from ganbench.training.schedules import decay, learning_rate, momentum
 
 
-def settings(**changes: float) -> Training:
-    plain = {"batch_size": 100, "learning_rate": 0.1, "phases": [{"epochs": 1}]}
+def settings(**changes: Any) -> Training:
+    plain: dict[str, Any] = {"batch_size": 100, "learning_rate": 0.1, "phases": [{"epochs": 1}]}
     return Training.model_validate(plain | changes)
 
 
@@ -40,3 +43,30 @@ def test_momentum_follows_its_settings() -> None:
     assert [momentum(custom, epoch) for epoch in (1, 2, 3, 4)] == pytest.approx(
         [0.2, 0.15, 0.1, 0.1], rel=1e-12
     )
+
+
+def test_annealing_ends_at_its_rate() -> None:
+    """Ten epochs of five minibatches, the last four annealed; each epoch divides by one number."""
+    annealed = settings(phases=[{"epochs": 10}], anneal_epochs=4, anneal_to=0.001)
+    rates = [learning_rate(annealed, update, 5) for update in range(51)]
+    plain = [learning_rate(settings(), update) for update in range(31)]
+    assert rates[:31] == plain
+    assert rates[50] == pytest.approx(0.001, rel=1e-12)
+    for update in range(50):
+        divisor = decay(annealed, update // 5, 5)
+        assert rates[update] / rates[update + 1] == pytest.approx(divisor, rel=1e-12)
+    # A fall by the same factor in each of the 20 updates.
+    assert decay(annealed, 6, 5) == decay(annealed, 9, 5) > decay(annealed, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"anneal_epochs": 2}, "'anneal_epochs' and 'anneal_to' need each other"),
+        ({"anneal_to": 0.1}, "'anneal_epochs' and 'anneal_to' need each other"),
+        ({"anneal_epochs": 9999, "anneal_to": 0.1}, "needs one phase of at least as many epochs"),
+    ],
+)
+def test_annealing_that_does_not_fit_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(**wrong)

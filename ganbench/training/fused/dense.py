@@ -96,17 +96,19 @@ class DenseUpdate:
         like = self.images
         self.logits, self.row_weight, self.slope = rows(2 * count), rows(2 * count), rows(count)
 
-    def start_epoch(self, offset: Tensor, rate: Tensor, momentum: Tensor) -> None:
+    def start_epoch(self, offset: Tensor, rate: Tensor, decay: Tensor, momentum: Tensor) -> None:
         """Sets what the epoch's first update reads, besides its order and noise.
 
         Args:
             offset: of the first dropout mask, int64, 0-d.
             rate: learning rate, float64, 0-d.
+            decay: divides it after each update, float64, 0-d.
             momentum: 0-d.
         """
         self.batch.zero_()
         self.offsets.copy_(self.places + offset)
         self.rate.copy_(rate)
+        self.limits[0].copy_(decay)
         self.rates[0].copy_(rate)
         self.rates[1].copy_(momentum)
 

@@ -48,7 +48,8 @@ def graph_inputs(run: "Run", order: Int64[Tensor, "s batches n"]) -> GraphInputs
         stream = torch.Generator(device).manual_seed(key)
         noise.append(draw_noise(run.experiment, size, stream))
     offset = counters.updates * engine.masks_per_update(run.discriminator.networks[0])
-    rate = schedules.learning_rate(settings, counters.phase_updates)
+    rate = schedules.learning_rate(settings, counters.phase_updates, run.batches)
+    decay = schedules.decay(settings, counters.phase_epoch, run.batches)
     momentum = schedules.momentum(settings, counters.phase_epoch + 1)
     return GraphInputs(
         order.to(device),
@@ -56,5 +57,6 @@ def graph_inputs(run: "Run", order: Int64[Tensor, "s batches n"]) -> GraphInputs
         torch.zeros(1, dtype=torch.int64, device=device),
         torch.tensor(offset, device=device),
         torch.tensor(rate, dtype=torch.float64, device=device),
+        torch.tensor(decay, dtype=torch.float64, device=device),
         torch.tensor(momentum, device=device),
     )

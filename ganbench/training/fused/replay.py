@@ -33,6 +33,7 @@ class GraphInputs:
         batch: which minibatch comes next.
         offset: of the next update's first dropout mask.
         learning_rate: of the next update, in float64: its decay of 4e-6 is 34 steps of float32.
+        decay: divides the learning rate after each update of this epoch.
         momentum: of this epoch.
     """
 
@@ -41,6 +42,7 @@ class GraphInputs:
     batch: Int64[Tensor, " 1"]
     offset: Int64[Tensor, ""]
     learning_rate: Float64[Tensor, ""]
+    decay: Float64[Tensor, ""]
     momentum: Float[Tensor, ""]
 
     def write(self, other: "GraphInputs") -> None:
@@ -99,7 +101,9 @@ class Replay:
         if inputs is not self.inputs:
             self.inputs.write(inputs)
         if self.dense:
-            self.dense.start_epoch(inputs.offset, inputs.learning_rate, inputs.momentum)
+            self.dense.start_epoch(
+                inputs.offset, inputs.learning_rate, inputs.decay, inputs.momentum
+            )
 
     def run(self, count: int) -> None:
         """Makes the next `count` updates of the epoch."""
@@ -133,7 +137,7 @@ class Replay:
         self.on_outcome(outcome)
         inputs.batch.add_(1)
         inputs.offset.add_(self.masks)
-        inputs.learning_rate.div_(settings.learning_rate_decay)
+        inputs.learning_rate.div_(inputs.decay)
         inputs.learning_rate.clamp_(min=settings.learning_rate_floor)
 
     def _record(self, warm_up: int) -> int:

@@ -104,7 +104,8 @@ def test_updates_equal_the_engines(training: dict[str, Any]) -> None:
     sums, expected_sums = torch.zeros(2, SEEDS, 4, dtype=torch.float64)
     update = DenseUpdate(*ours, images, seeds, settings.training, sums, order, noise)
     start = torch.tensor(rate, dtype=torch.float64)
-    update.start_epoch(torch.tensor(offset), start, torch.tensor(0.5))
+    decay = torch.tensor(settings.training.learning_rate_decay, dtype=torch.float64)
+    update.start_epoch(torch.tensor(offset), start, decay, torch.tensor(0.5))
 
     for batch in range(UPDATES):
         masks = Masks(seeds, torch.tensor(offset))
