@@ -190,8 +190,13 @@ def test_an_edited_module_runs_the_stages_that_use_it(finished: Workspace, edit)
     assert finished.planned().keys() == {"all", "report", "paper", "total"}
 
 
-def test_an_edited_training_loop_trains_again(finished: Workspace, edit) -> None:
+def test_edited_training_code_trains_nothing_again(finished: Workspace, edit) -> None:
     edit("ganbench/training/schedules.py", "1.0", "2.0 - 1.0")
+    assert finished.planned() == {}
+
+
+def test_another_version_of_the_numbers_trains_again(finished: Workspace, edit) -> None:
+    edit("ganbench/numerics.py", '"train": 1', '"train": 2')
     planned = finished.planned()
     assert planned["train"] == 2
     assert "fetch" not in planned

@@ -175,7 +175,7 @@ def test_other_pixels_than_in_training_are_refused(trained: Project) -> None:
     record = json.loads(path.read_text())
     record["datasets"]["train"] = "f" * 64
     path.write_text(json.dumps(record))
-    with pytest.raises(GanbenchError, match=r"train\.json: was made from other pixels of digits"):
+    with pytest.raises(GanbenchError, match=r"train\.json: was made from other pixels than those"):
         run(trained)
 
 

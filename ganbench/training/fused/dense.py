@@ -1,6 +1,6 @@
 """The simultaneous update of dense networks on a GPU, by this project's Triton kernels.
 
-The same mathematics as `engine.update`, in the same order, but for gradient norms; about twenty
+The same mathematics as `engine.update`, in the same order, without gradient norms; about twenty
 launches instead of three hundred. Every number that changes from update to update is read from the
 device, so that the whole update can be recorded as a CUDA graph.
 """

@@ -1,4 +1,4 @@
-"""Memory for what every update reads in full."""
+"""Allocates weights and momentum in huge pages, because every update reads all of them."""
 
 import mmap
 from contextlib import suppress

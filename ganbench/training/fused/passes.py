@@ -3,8 +3,8 @@
 A pass keeps what its backward needs. The discriminator's backward starts from the unit cotangent,
 dlogit_i/dlogit_i = 1 for every example i, so that one backward serves both players: `row_weight`
 turns it into the discriminator's gradient where it meets the weights. That holds as long as no
-layer couples examples, so only the layers of
-`dense_passes` and `convolutional_passes` may take part.
+layer couples examples, so only the layers of `dense_passes` and `convolutional_passes` may take
+part.
 """
 
 from dataclasses import dataclass, field
