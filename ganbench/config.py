@@ -217,7 +217,8 @@ class Training(Frozen):
             raise ValueError(
                 "'anneal_epochs' and 'anneal_to' need each other; give both or neither"
             )
-        if self.anneal_epochs and (len(self.phases) > 1 or self.anneal_epochs > self.epochs):
+        several = len(self.phases) > 1
+        if self.anneal_epochs and (several or self.anneal_epochs > self.epochs):
             raise ValueError(
                 f"'anneal_epochs' {self.anneal_epochs} needs one phase of at least as many epochs"
             )

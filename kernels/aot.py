@@ -1,4 +1,4 @@
-"""Compiles every kernel at every shipped setting for GPUs that are not there, and judges it.
+"""Compiles every kernel at every shipped setting for absent GPUs, and checks its budget.
 
 A kernel that spills registers, outgrows shared memory or takes more than its committed budget fails
 before anyone runs it. Needs triton, no GPU, and TRITON_INTERPRET unset.

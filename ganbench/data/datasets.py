@@ -1,4 +1,4 @@
-"""A data set by its name."""
+"""Loads a data set by its name."""
 
 from collections.abc import Callable
 from pathlib import Path

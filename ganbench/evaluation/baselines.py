@@ -1,4 +1,4 @@
-"""Samplers that nobody would call generative models, to be scored beside the models."""
+"""Samplers that learn nothing, whose likelihood a model's is read beside."""
 
 from typing import Any
 

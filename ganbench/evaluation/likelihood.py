@@ -1,4 +1,4 @@
-"""Scores samples under a named protocol: bandwidth, test likelihood, and how far to trust them."""
+"""Likelihood of samples under a named protocol: the bandwidth, the value, their uncertainty."""
 
 import statistics
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is measured beyond likelihood: each measure's unit, and what a perfect sampler would get.
+"""The sample metrics: each one's unit, source, and the value of a perfect sampler.
 
 Imports neither torch nor anything of ours: tables read it too.
 """

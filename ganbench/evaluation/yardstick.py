@@ -1,4 +1,4 @@
-"""Everything beyond likelihood that is measured on samples, against one data set."""
+"""All sample metrics of one data set: what depends on the data alone is computed once."""
 
 import torch
 from jaxtyping import Float

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ganbench.errors import GanbenchError
+from ganbench.report.formats import FORMATS
 from ganbench.report.style import PALETTE, figure_style, new_figure, save
 from ganbench.report.table1.table import NONE, PrintedTable, write_printed_table
 
 STEM = "bench"
-FORMATS = ("svg", "png")
 FLOOR = "floor"
 COLUMNS = (
     "Work",

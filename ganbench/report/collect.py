@@ -179,3 +179,10 @@ def _refuse_mixed(stage: Collection[Stored]) -> None:
                     f"{path}: its {what} ({text}) are not those of {first_path} ({first}); a table "
                     "cannot mix them: run the older one's stage again"
                 )
+
+
+def holds(metric: Metric) -> bool:
+    """Returns whether a measured number keeps the bound in its labels."""
+    bound = float(metric.labels["bound"])
+    at_most = metric.labels["relation"] == "at most"
+    return metric.value <= bound if at_most else metric.value >= bound

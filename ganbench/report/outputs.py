@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.config import suite_experiments
+from ganbench.report.formats import CAPTIONS, FORMATS, TABLE_FORMATS
 from ganbench.report.sample_metrics import outputs as score_outputs
 
 TABLES = {
@@ -16,7 +17,6 @@ TABLES = {
     "seeds_needed": ("Uncertainty", "seeds needed"),
     "comparisons": ("Uncertainty", "comparisons"),
 }
-TABLE_FORMATS = ("csv", "md", "html", "tex")
 FIGURES = {
     "figure2": "Samples",
     "interpolation": "Interpolation",
@@ -24,9 +24,7 @@ FIGURES = {
     "bandwidth": "Bandwidth",
     "samples_curve": "Numbers of samples",
 }
-FORMATS = ("svg", "png")
 PAGE = "likelihood.html"  # docs/likelihood.md, what may be concluded
-CAPTIONS = "ganbench/report/captions"
 
 
 def figure_file(figure: str, experiment: str, suffix: str = "svg") -> str:

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill, a full disk and bad luck.
+"""Checkpoints that survive a kill at any moment, a full disk and a damaged file.
 
 One file each, written under a temporary name and renamed; the name carries the sha256 of the
 content. The newest two are kept, so that a damaged one has a predecessor.

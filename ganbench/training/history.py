@@ -1,4 +1,4 @@
-"""Where a run stands, and what became of each of its seeds, epoch by epoch."""
+"""A run's counters, and each seed's history: its rows, its best epoch, and why it failed."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The public dropout; its backward is itself."""
+"""The public dropout; its backward multiplies by the same mask."""
 
 from collections.abc import Sequence
 from typing import Any

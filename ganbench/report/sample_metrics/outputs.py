@@ -1,4 +1,4 @@
-"""The names of what a report shows beyond likelihood.
+"""The names of a report's tables and figures of sample metrics.
 
 Imports neither torch nor a plotting library: the workflow reads it whenever it is parsed.
 """
@@ -8,9 +8,8 @@ from typing import Any
 
 from ganbench.config import suite_experiments
 from ganbench.evaluation.measures import MEASURES
+from ganbench.report.formats import CAPTIONS, TABLE_FORMATS
 
-CAPTIONS = "ganbench/report/captions"
-TABLE_FORMATS = ("csv", "md", "html", "tex")
 GROUPS = tuple(dict.fromkeys(measure.group for measure in MEASURES.values()))
 
 

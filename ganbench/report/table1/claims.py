@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 from ganbench.config import Frozen, load
 from ganbench.published import PaperColumn
 from ganbench.records import Metric, read_record
-from ganbench.report.collect import ExperimentResults
+from ganbench.report.collect import ExperimentResults, holds
 from ganbench.report.statistics import seed_mean
 from ganbench.report.table1.components import Range
 from ganbench.report.table1.memory import copied, memory_verdict
@@ -230,13 +230,6 @@ def _bound(claim: BoundClaim, theory: Iterable[Metric]) -> Judged:
         protocol="theory",
         verdict="not reproduced" if broken else "reproduced",
     )
-
-
-def holds(metric: Metric) -> bool:
-    """Returns whether a measured number keeps the bound in its labels."""
-    bound = float(metric.labels["bound"])
-    at_most = metric.labels["relation"] == "at most"
-    return metric.value <= bound if at_most else metric.value >= bound
 
 
 COLUMNS = (

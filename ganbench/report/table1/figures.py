@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from ganbench.report.collect import ExperimentResults, Stored
 from ganbench.report.facts import commits
-from ganbench.report.outputs import FORMATS, figure_file
+from ganbench.report.formats import FORMATS
+from ganbench.report.outputs import figure_file
 from ganbench.report.style import empty_figure, figure_style, save
 from ganbench.report.table1.curves import bandwidth_figure, learning_curves_figure
 from ganbench.report.table1.images import interpolation_figure, samples_figure

@@ -1,4 +1,4 @@
-"""Whether an experiment's samples are copies of its training images, by the record of `score`."""
+"""Whether an experiment's samples copy its training images, by the record of `sample_metrics`."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Pictures of doubt: parts of the scatter side by side, and scores against numbers of samples."""
+"""Figures of uncertainty: its parts side by side, and likelihood against the number of samples."""
 
 from collections.abc import Mapping, Sequence
 

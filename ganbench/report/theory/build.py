@@ -11,7 +11,7 @@ from ganbench.provenance import atomic_path
 from ganbench.records import Record, read_record, refuse_stale
 from ganbench.report.collect import Stored
 from ganbench.report.facts import commits
-from ganbench.report.outputs import FORMATS
+from ganbench.report.formats import FORMATS
 from ganbench.report.style import figure_style, save
 from ganbench.report.table1.table import PrintedTable, write_printed_table
 from ganbench.report.theory.figures import (

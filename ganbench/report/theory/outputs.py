@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.config import experiment_name, load, load_suite
-from ganbench.report.outputs import CAPTIONS, FORMATS
+from ganbench.report.formats import CAPTIONS, FORMATS, TABLE_FORMATS
 from ganbench.theory.config import TheoryExperiment
 
-TABLE_FORMATS = ("csv", "md", "html", "tex")
 STATEMENTS = "theory_statements"
 PARTS = {  # kinds with several figures; these have a table too
     "objectives": ("samples", "scores", "critics"),

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from ganbench.records import Metric, Record
+from ganbench.report.collect import holds
 from ganbench.report.statistics import CONFIDENCE
 from ganbench.report.table1.table import NONE, PrintedTable
 
@@ -87,7 +88,6 @@ def _claims(record: Record) -> list[Metric]:
 
 def _statement(title: str, metric: Metric) -> dict[str, str | float | bool]:
     bound, relation = float(metric.labels["bound"]), str(metric.labels["relation"])
-    holds = metric.value <= bound if relation == "at most" else metric.value >= bound
     return {
         "experiment": title,
         "statement": str(metric.labels["statement"]),
@@ -95,7 +95,7 @@ def _statement(title: str, metric: Metric) -> dict[str, str | float | bool]:
         "unit": metric.unit,
         "relation": relation,
         "bound": bound,
-        "holds": holds,
+        "holds": holds(metric),
     }
 
 
