@@ -56,7 +56,7 @@ RUNS = (
     Run("mnist_annealed", "mnist_annealed_300_10", (0, 1, 2), 1.6),
     Run("mnist_annealed", "mnist_annealed_300_50", (0, 1, 2), 1.8),
     Run("cifar10_30_epochs", "cifar10_fc_30_epochs", (0,), 3.0),
-    Run("cifar10_30_epochs", "cifar10_conv_30_epochs", (0,), 5.0),
+    Run("cifar10_conv_30_epochs", "cifar10_conv_30_epochs", (0,), 5.0),
     Run("paper", "faces48", (0,), 4.0),
 )
 
