@@ -1,5 +1,6 @@
 """The facts that documents repeat are those of the sources."""
 
+import inspect
 import re
 import subprocess
 import tomllib
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import ganbench_kernels
 from ganbench.config import load_suite
+from ganbench.training import naive
 
 ROOT = Path(__file__).parent.parent
 LARGEST_TREE = 58 * 2**20
@@ -88,3 +90,8 @@ def test_every_public_op_is_called_outside_tests() -> None:
 def test_the_tracked_tree_stays_small() -> None:
     size = sum((ROOT / path).stat().st_size for path in tracked() if (ROOT / path).is_file())
     assert size < LARGEST_TREE, f"{size / 2**20:.1f} MiB; publish fewer files"
+
+
+def test_the_page_on_speed_shows_the_update_that_naive_makes() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert f"```python\n{inspect.getsource(naive.simultaneous)}```" in page
