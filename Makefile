@@ -35,7 +35,7 @@ bench: .venv/.ok
 
 # On a machine with an NVIDIA GPU; needs torch, triton, pytest and this tree, no network.
 gpu-check:
-	$(PYTHON) ganbench/bench/gpu_check.py results/gpu-check
+	$(PYTHON) ganbench/bench/gpu_check.py $(ARGS)
 
 # There too: the long runs in order of value; ARGS="--dry-run" prints the plan and its minutes.
 gpu-campaign:

@@ -1,57 +1,87 @@
-"""`make gpu-check`: the proof on a GPU, then the kernel benchmark.
+"""`make gpu-check`: the proof on a GPU, in parts: tests, sanitizer, benchmark, tuning, long runs.
 
-Runs on a machine that has torch, triton and pytest and nothing else of ours installed, without a
-network: `python ganbench/bench/gpu_check.py [FOLDER]` from the repository's root. Where our other
-requirements are installed too, the training engine's graph is tested as well.
+Runs on a machine that has torch, triton and pytest, without a network: `python
+ganbench/bench/gpu_check.py [--part PART]... [--out FOLDER]` from the repository's root. Where the
+command line's requirements are installed too, the training engine is tested as well. Every step
+runs, whatever the one before it did; the worst exit code is returned.
 """
 
+import argparse
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ENGINE_NEEDS = ("jaxtyping", "pydantic", "rich", "safetensors", "yaml")
 TESTS = ROOT / "tests" / "kernels" / "test_on_gpu.py"
-# `typings` holds ganbench_kernels, a link to kernels/.
-PYTHONPATH = os.pathsep.join((str(ROOT), str(ROOT / "typings")))
+PARTS = ("tests", "sanitizer", "kernels", "tune", "campaign")
+DEFAULT_PARTS = ("tests", "sanitizer", "kernels")
 BENCHMARK = "import pathlib, sys; from ganbench.bench.kernels import main; main(pathlib.Path({!r}))"
+TIMED_OUT = 124
 
 
-def main(out: str) -> int:
-    """Tests, checks memory where compute-sanitizer is there, and measures.
-
-    Args:
-        out: folder for the benchmark's records.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the parts asked for.
 
     Returns:
-        0, or the exit code of the first step that failed.
+        0, or the largest exit code of a step; 124 stands for one that took too long.
     """
-    pytest = [sys.executable, "-m", "pytest", str(TESTS), f"--confcutdir={TESTS.parent}", "-v"]
+    parser = argparse.ArgumentParser(prog="make gpu-check", description=__doc__)
+    parser.add_argument("--part", action="append", choices=PARTS, help="default: the first three")
+    parser.add_argument("--out", default="results/gpu-check", help="where records go")
+    parser.add_argument("--minutes", type=float, default=8.0, help="the most that a step takes")
+    options = parser.parse_args(arguments)
+
+    worst = 0
+    for part in options.part or DEFAULT_PARTS:
+        for step in _steps(part, options.out, options.minutes):
+            code = _run(step, 60 * options.minutes)
+            print(f"{part}: exit {code}", flush=True)
+            worst = max(worst, code)
+    return worst
+
+
+def _run(step: list[str], seconds: float) -> int:
+    # `typings` holds ganbench_kernels, a link to kernels/. What is on the path already stays there:
+    # a machine without a network may bring its packages that way.
+    known = filter(None, (str(ROOT), str(ROOT / "typings"), os.environ.get("PYTHONPATH")))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(known)}
+    try:
+        return abs(subprocess.run(step, env=environment, timeout=seconds).returncode)
+    except subprocess.TimeoutExpired:
+        return TIMED_OUT
+
+
+def _steps(part: str, out: str, minutes: float) -> Iterator[list[str]]:
     # Other versions of torch deprecate other things; ours are pinned where warnings are errors.
-    pytest += ["-W", "ignore::DeprecationWarning"]
-    steps = [[*pytest, "-m", "gpu"]]
-    missing = [name for name in ENGINE_NEEDS if importlib.util.find_spec(name) is None]
-    if missing:
-        print(f"training engine: not tested, lacks {', '.join(missing)}", flush=True)
+    pytest = [sys.executable, "-m", "pytest", "-v", "-m", "gpu", "-W", "ignore"]
+    kernels = [*pytest, str(TESTS), f"--confcutdir={TESTS.parent}"]
+    if part == "tests":
+        yield kernels
+        missing = [name for name in ENGINE_NEEDS if importlib.util.find_spec(name) is None]
+        if missing:
+            print(f"training engine: not tested, lacks {', '.join(missing)}", flush=True)
+        else:
+            yield [*pytest, str(ROOT / "tests" / "training")]
+    elif part == "sanitizer":
+        sanitizer = shutil.which("compute-sanitizer")
+        if sanitizer:
+            # Only the small shapes: each memory access is checked, some hundred times as slowly.
+            yield [sanitizer, "--error-exitcode", "9", *kernels, "-k", "small"]
+        else:
+            print("compute-sanitizer: not installed, memory accesses not checked", flush=True)
+    elif part == "kernels":
+        yield [sys.executable, "-c", BENCHMARK.format(out)]
+    elif part == "tune":
+        yield [sys.executable, "-c", "from ganbench.bench.tune import main; main()"]
     else:
-        engine = [sys.executable, "-m", "pytest", str(ROOT / "tests" / "training"), "-m", "gpu"]
-        steps.append([*engine, "-W", "ignore::DeprecationWarning"])
-    sanitizer = shutil.which("compute-sanitizer")
-    if sanitizer:
-        # Only the small shapes: each memory access is checked, some hundred times as slowly.
-        steps.append([sanitizer, "--error-exitcode", "9", *pytest, "-m", "gpu", "-k", "small"])
-    else:
-        print("compute-sanitizer: not installed, memory accesses not checked", flush=True)
-    steps.append([sys.executable, "-c", BENCHMARK.format(out)])
-    for step in steps:
-        code = subprocess.run(step, env=os.environ | {"PYTHONPATH": PYTHONPATH}).returncode
-        if code:
-            return code
-    return 0
+        campaign = str(ROOT / "ganbench" / "bench" / "gpu_campaign.py")
+        yield [sys.executable, campaign, "--minutes", str(minutes), "--out", out]
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "results/gpu-check"))
+    sys.exit(main())

@@ -1,7 +1,9 @@
 """What can be shown of the GPU benchmark without a GPU: errors, table and figure, candidates."""
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -61,15 +63,38 @@ def test_compiling_needs_triton(monkeypatch: pytest.MonkeyPatch) -> None:
         aot.main()
 
 
-def test_gpu_check_stops_at_the_first_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = []
+def test_every_step_of_the_gpu_check_runs_and_the_worst_code_is_returned(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps: list[list[str]] = []
 
-    class Finished:
-        returncode = 5
+    def run(step: list[str], **options: Any) -> Any:
+        steps.append(step)
+        assert options["timeout"] == 60.0
+        assert options["env"]["PYTHONPATH"].startswith(str(gpu_check.ROOT))
+        if "tests/training" in step[-1]:
+            raise subprocess.TimeoutExpired(step, 60.0)
+        return subprocess.CompletedProcess(step, 5 if "test_on_gpu.py" in " ".join(step) else 0)
 
-    monkeypatch.setattr(
-        gpu_check.subprocess, "run", lambda step, **_: steps.append(step) or Finished
-    )
-    assert gpu_check.main("out") == 5
-    assert len(steps) == 1
-    assert "test_on_gpu.py" in steps[0][3]
+    monkeypatch.setattr(gpu_check.subprocess, "run", run)
+    monkeypatch.setattr(gpu_check.shutil, "which", lambda _: None)
+    assert gpu_check.main(["--minutes", "1"]) == 124
+    assert len(steps) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if ": exit " in line] == [
+        "tests: exit 5",
+        "tests: exit 124",
+        "kernels: exit 0",
+    ]
+    assert "compute-sanitizer: not installed, memory accesses not checked" in lines
+
+
+def test_a_part_of_the_gpu_check_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[list[str]] = []
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(gpu_check.subprocess, "run", lambda step, **_: steps.append(step) or done)
+    assert gpu_check.main(["--part", "campaign", "--part", "tune"]) == 0
+    assert [step[1:2] for step in steps] == [
+        [str(gpu_check.ROOT / "ganbench" / "bench" / "gpu_campaign.py")],
+        ["-c"],
+    ]
