@@ -105,6 +105,7 @@ class Run:
             The epoch's row of the history of each place in `seeds` that has not diverged.
         """
         counters = self.counters
+        # Each epoch has a noise stream of its own, so that a run can resume in the middle of one.
         if counters.batch == 0:
             self.noise = [
                 seeding.generator(seed, "noise", counters.epoch + 1) for seed in self.seeds
@@ -113,6 +114,7 @@ class Run:
         outcome = None
         if self.replays and counters.batch == 0:
             outcome = graph_epoch.replay_epoch(self, order)
+        # On a GPU all but the last update have been made by now.
         while counters.batch < self.batches:
             size = self.settings.batch_size
             outcome = self.update(order[:, counters.batch * size :][:, :size])

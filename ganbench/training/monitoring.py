@@ -24,6 +24,7 @@ def epoch_rows(run: "Run", outcome: Outcome) -> list[Row]:
         ),
         "momentum": schedules.momentum(run.settings, counters.phase_epoch),
     }
+    # Losses and probabilities are means over the epoch; norms are those of its last update.
     means = (run.sums / run.batches).tolist()
     d_norms, g_norms = (
         [None] * len(means) if norms is None else norms.tolist()
@@ -45,6 +46,7 @@ def epoch_rows(run: "Run", outcome: Outcome) -> list[Row]:
 
 def monitor(run: "Run", s: int, row: Row) -> None:
     """Likelihood (D9) and collapse, from a stream that training never reads."""
+    # A stream of its own, keyed by the epoch: how often a run is monitored changes nothing in it.
     stream = seeding.generator(run.seeds[s], "monitoring", run.counters.epoch)
     samples = run.sample(run.protocol.samples, stream, s)
     choice = parzen.choose_bandwidth(run.validation, samples, run.protocol.sigmas)
@@ -52,6 +54,7 @@ def monitor(run: "Run", s: int, row: Row) -> None:
     share = diversity.collapse_share(samples, run.validation)
     row |= {"validation_log_likelihood": best, "sigma": choice.sigma, "collapse_share": share}
     progress = run.progress[s]
+    # The best generator so far is kept in memory and in checkpoints, and written at the end.
     if progress.best_log_likelihood is None or best > progress.best_log_likelihood:
         progress.best_log_likelihood, progress.best_epoch = best, run.counters.epoch
         run.best[s] = {

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 def state(run: "Run", s: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Returns the tensors and the counters of the seed at place `s`, for `restore`."""
+    # All that the next update depends on: the epoch's sums so far, where its noise stream stands,
+    # the best generator, and both players' weights and momentum. Orders and masks are recomputed
+    # from seed and counters.
     tensors = {"sums": run.sums[s], "noise": run.noise[s].get_state()}
     tensors |= {f"best.{name}": value for name, value in run.best[s].items()}
     for title, player in players(run):
@@ -31,11 +34,13 @@ def state(run: "Run", s: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def restore(run: "Run", states: Sequence[tuple[dict[str, Tensor], dict[str, Any]]]) -> None:
     """Goes back to states that `state` returned after the same update, one for each seed."""
     run.counters = Counters(**states[0][1]["counters"])
+    # A later phase has other layers: build them before their weights are filled in.
     for phase in range(1, min(run.counters.phase, len(run.settings.phases) - 1) + 1):
         run.start_phase(phase)
     for s, (tensors, counters) in enumerate(states):
         run.progress[s] = SeedProgress(**counters["course"])
         _restore(run, s, tensors)
+    # Copies in bfloat16 and the norms of incoming weights follow from the weights.
     for _, player in players(run):
         player.refresh()
 

@@ -20,6 +20,7 @@ class ConvolutionalMaxout(Pass):
     def forward(self, x: Float[Tensor, "s n inputs"]) -> Float[Tensor, "s n outputs"]:
         layer = self.layer
         self.x = x.unflatten(-1, layer.in_shape)
+        # The pooled maximum is differentiated by autograd, which therefore starts at its input.
         self.maps = [
             functional.conv2d(one, weight, bias, padding=layer.padding).requires_grad_()
             for one, weight, bias in zip(self.x, self.weight.value, self.bias.value, strict=True)
@@ -51,6 +52,7 @@ class ConvolutionalMaxout(Pass):
         delta = self.delta
         if row_weight is not None:
             delta = delta * row_weight.to(delta.dtype)[..., None, None, None]
+        # D's slopes weigh each example's part of the gradient; convolution sums over examples after.
         weights = [self._convolution_gradient(s, delta[s], ALL, 1) for s in range(len(delta))]
         return store_gradient(self.weight, torch.stack(weights)), store_gradient(
             self.bias, delta.sum((1, 3, 4))

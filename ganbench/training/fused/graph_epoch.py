@@ -21,9 +21,11 @@ def replay_epoch(run: "Run", order: Int64[Tensor, "s images"]) -> engine.Outcome
 
     The last update may be shorter: it runs by itself and reports gradient norms.
     """
+    # All but the last update are of one shape, so that one recorded update serves them.
     counters, count = run.counters, run.batches - 1
     done = count * run.settings.batch_size
     inputs = graph_inputs(run, order[:, :done].unflatten(1, (count, -1)))
+    # A phase records once; its later epochs write new values into the same device tensors.
     if run.recorded is None:
         run.recorded = Replay(
             run.generator, run.discriminator, run.train, run.mask_seeds, run.settings,
@@ -31,6 +33,7 @@ def replay_epoch(run: "Run", order: Int64[Tensor, "s images"]) -> engine.Outcome
         )  # fmt: skip
     run.recorded.start_epoch(inputs)
     run.recorded.run(count)
+    # The counters never left the host: they move on by as many updates as were replayed.
     counters.batch += count
     counters.phase_updates += count
     counters.updates += count
@@ -42,6 +45,8 @@ def graph_inputs(run: "Run", order: Int64[Tensor, "s batches n"]) -> GraphInputs
     """What an epoch's updates read, noise drawn on the device included."""
     counters, settings, device = run.counters, run.settings, run.device
     size = run.batches * settings.batch_size
+    # Drawn on the device from the epoch's own stream: copying it over would take longer than
+    # the updates that read it.
     noise = []
     for seed in run.seeds:
         key = seeding.stream_seed(seed, "noise", counters.epoch + 1)

@@ -63,6 +63,7 @@ class Player(Generic[Network]):
         self.compute = _zeros(count, products) if low else self.weights
         self.gradient = _zeros(count, products) if low or self.weights.is_cuda else None
         self.values, self.velocities = self._split(self.weights), self._split(self.velocity)
+        # The networks' parameters become views into the flat buffer, so that they never go stale.
         for s, network in enumerate(networks):
             for parameter, value in zip(network.parameters(), self.values, strict=True):
                 parameter.data = value[s]
