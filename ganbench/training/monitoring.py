@@ -46,7 +46,7 @@ def epoch_rows(run: "Run", outcome: Outcome) -> list[Row]:
 
 def monitor(run: "Run", s: int, row: Row) -> None:
     """Likelihood (D9) and collapse, from a stream that training never reads."""
-    # A stream of its own, keyed by the epoch: how often a run is monitored changes nothing in it.
+    # A stream of its own, keyed by the epoch: monitoring changes nothing in the run.
     stream = seeding.generator(run.seeds[s], "monitoring", run.counters.epoch)
     samples = run.sample(run.protocol.samples, stream, s)
     choice = parzen.choose_bandwidth(run.validation, samples, run.protocol.sigmas)

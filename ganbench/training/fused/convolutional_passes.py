@@ -52,7 +52,7 @@ class ConvolutionalMaxout(Pass):
         delta = self.delta
         if row_weight is not None:
             delta = delta * row_weight.to(delta.dtype)[..., None, None, None]
-        # D's slopes weigh each example's part of the gradient; convolution sums over examples after.
+        # D's slopes weigh each example's part of the gradient before it is summed.
         weights = [self._convolution_gradient(s, delta[s], ALL, 1) for s in range(len(delta))]
         return store_gradient(self.weight, torch.stack(weights)), store_gradient(
             self.bias, delta.sum((1, 3, 4))
