@@ -55,6 +55,9 @@ def test_the_learning_rate_falls_to_the_right() -> None:
     figure = learning_curves_figure({0: history(0.2), 3: history(0.6)}, {}, "title", "footer")
     by_rate = figure.axes[-1]
     assert by_rate.xaxis_inverted()
+    assert by_rate.get_xscale() == "linear"
+    long = history(0.2, epochs=400, phases=(1,) * 400)
+    assert learning_curves_figure({0: long}, {}, "t", "f").axes[-1].get_xscale() == "log"
     seeds = by_rate.get_lines()
     np.testing.assert_allclose(seeds[0].get_xdata(), [0.05, 0.025])
     assert [line.get_ydata()[0] for line in seeds] == [0.2, 0.6]

@@ -94,8 +94,14 @@ def _likelihood_by_rate(axes: Axes, histories: Mapping[int, pd.DataFrame]) -> No
         monitored = history.dropna(subset="validation_log_likelihood")
         rates, values = monitored["learning_rate"], monitored["validation_log_likelihood"]
         axes.plot(rates, values, color=SCORE, linewidth=0.8)
-    axes.set_title("likelihood against the learning rate", loc="left")
-    axes.set(xscale="log", xlabel="learning rate", ylabel="nats")
+    axes.set_title("likelihood by learning rate", loc="left")
+    axes.set(xlabel="learning rate", ylabel="nats")
+    # Where the rate falls by less than tenfold, a logarithmic axis has no ticks worth printing.
+    low, high = axes.dataLim.intervalx
+    if high > 10 * low:
+        axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
     axes.invert_xaxis()
 
 
