@@ -24,21 +24,11 @@ from pydantic import (
     model_validator,
 )
 
+from ganbench.catalogue import DATASETS
 from ganbench.errors import ConfigError
 
 Activation = Literal["linear", "relu", "sigmoid"]
 Checkpoint = Literal["last", "best_validation"]
-# Training images and image shape of each data set; TFD's count is that of its full release. A new
-# data set gets a line here and its loader one in `ganbench.data.datasets`.
-DATASETS: dict[str, tuple[int, tuple[int, int, int]]] = {
-    "mnist": (50_000, (1, 28, 28)),
-    "cifar10": (40_000, (3, 32, 32)),
-    "tfd": (98_058, (1, 48, 48)),
-    "faces48": (16_000, (1, 48, 48)),
-    "digits": (1_200, (1, 8, 8)),
-    "patches_grey": (4_128, (1, 48, 48)),
-    "patches_rgb": (4_500, (3, 32, 32)),
-}
 if TYPE_CHECKING:
     DatasetName = str
 else:

@@ -9,8 +9,8 @@ import pydantic
 import pytest
 import yaml
 
+from ganbench.catalogue import DATASETS
 from ganbench.config import (
-    DATASETS,
     Experiment,
     Objective,
     Suite,

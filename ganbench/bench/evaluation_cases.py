@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from ganbench.bench import rivals, updates
 from ganbench.bench.contest import Contest
 from ganbench.bench.kernel_cases import MNIST_PIXELS, parzen_shared_distances
-from ganbench.config import DATASETS
+from ganbench.catalogue import DATASETS
 from ganbench.evaluation import parzen
 from ganbench.training.sampling import draw_samples
 
@@ -94,7 +94,7 @@ def sampling() -> Contest:
 def loading(name: str) -> Contest:
     """A minibatch of an experiment's images, from bytes to rows."""
     settings = updates.experiment(name)
-    count = min(DATASETS[settings.dataset][0], 10 * updates.IMAGES)
+    count = min(DATASETS[settings.dataset].images, 10 * updates.IMAGES)
     data = updates.images(settings, count)
     size = settings.training.batch_size
     order = cycle(torch.randperm(count).split(size)[:-1])

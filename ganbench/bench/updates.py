@@ -12,7 +12,8 @@ from torch._dynamo.exc import BackendCompilerFailed
 from ganbench.bench import rivals
 from ganbench.bench.contest import Call, Contest
 from ganbench.bench.floor import floor, products
-from ganbench.config import DATASETS, Experiment, Linear, Maxout, load_experiment
+from ganbench.catalogue import DATASETS
+from ganbench.config import Experiment, Linear, Maxout, load_experiment
 from ganbench.data.rows import Images
 from ganbench.training.cost import cost
 from ganbench.training.loop import Run
@@ -64,7 +65,7 @@ def experiment(name: str, **training: Any) -> Experiment:
 
 def images(settings: Experiment, count: int = IMAGES) -> Images:
     """Returns random images of the size of an experiment's data set."""
-    shape = DATASETS[settings.dataset][1]
+    shape = DATASETS[settings.dataset].shape
     stream = torch.Generator().manual_seed(0)
     raw = torch.randint(0, 256, (count, *shape), dtype=torch.uint8, generator=stream)
     return Images(raw, WHITE, settings.preprocessing)

@@ -30,7 +30,7 @@ def load(data_dir: Path) -> Dataset:
 
 
 def _read_batch(data_dir: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    path = registry.verified(data_dir / "cifar10" / name, registry.FILES["cifar10"][name])
+    path = registry.published("cifar10", name, data_dir)
     content = np.fromfile(path, np.uint8)
     expected = IMAGES_PER_FILE * RECORD_BYTES
     if content.size != expected:

@@ -23,7 +23,7 @@ def load(name: str, data_dir: Path) -> Dataset:
     """Reads a data set, after checking that its files are what they should be.
 
     Args:
-        name: a data set of `ganbench.config.DATASETS`.
+        name: a data set of `ganbench.catalogue.DATASETS`.
         data_dir: the data directory; data sets that ship inside packages do not look there.
 
     Raises:

@@ -8,16 +8,8 @@ from urllib.parse import urlsplit
 import pooch
 import requests
 
-from ganbench.data.registry import (
-    CIFAR10_ARCHIVE,
-    CIFAR10_ARCHIVE_NAME,
-    FILES,
-    MIRRORS,
-    DataFile,
-    file_paths,
-    supplied,
-    verified,
-)
+from ganbench.catalogue import DATASETS, Archive, DataFile
+from ganbench.data.registry import file_paths, published, supplied, verified
 from ganbench.errors import DataError, DataNotAvailableError
 from ganbench.provenance import atomic_path
 
@@ -39,7 +31,8 @@ def fetch(name: str, data_dir: Path, progress: bool = True) -> None:
     Files that are complete are never fetched again, so that a second run resumes the first.
 
     Args:
-        name: a data set of `ganbench.config.DATASETS`; some ship inside packages and need nothing.
+        name: a data set of `ganbench.catalogue.DATASETS`; one that ships inside a package needs
+            nothing.
         data_dir: the data directory.
         progress: whether to draw a progress bar on stderr.
 
@@ -47,24 +40,25 @@ def fetch(name: str, data_dir: Path, progress: bool = True) -> None:
         DataNotAvailableError: no mirror can be reached, or the file is one its user must supply.
         DataError: a file is there but is not the published one, or the folder cannot be written.
     """
-    if name == "mnist":
-        for path in file_paths(name, data_dir):
-            _fetch_file(path, FILES[name][path.name], MIRRORS[name], progress)
-    elif name == "cifar10":
-        _fetch_cifar10(data_dir, progress)
-    elif file_paths(name, data_dir):
+    facts = DATASETS[name]
+    if facts.supplied:
         supplied(name, data_dir)
+    elif facts.archive:
+        _fetch_archive(name, facts.archive, data_dir, progress)
+    else:
+        for file, expected in facts.files.items():
+            _fetch_file(data_dir / name / file, expected, facts.mirrors, progress)
 
 
-def _fetch_cifar10(data_dir: Path, progress: bool) -> None:
-    paths = file_paths("cifar10", data_dir)
+def _fetch_archive(name: str, archive: Archive, data_dir: Path, progress: bool) -> None:
+    paths = file_paths(name, data_dir)
     missing = {path.name: path for path in paths if not path.exists()}
     if missing:
-        archive = data_dir / "cifar10" / CIFAR10_ARCHIVE_NAME
-        _fetch_file(archive, CIFAR10_ARCHIVE, MIRRORS["cifar10"], progress)
-        _extract(archive, missing)
+        whole = data_dir / name / archive.name
+        _fetch_file(whole, archive.file, DATASETS[name].mirrors, progress)
+        _extract(whole, missing)
     for path in paths:
-        verified(path, FILES["cifar10"][path.name])
+        published(name, path.name, data_dir)
 
 
 def _fetch_file(path: Path, expected: DataFile, mirrors: tuple[str, ...], progress: bool) -> None:

@@ -36,7 +36,7 @@ def _read_part(data_dir: Path, part: str, count: int) -> tuple[np.ndarray, np.nd
 
 
 def _read_idx(data_dir: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    path = registry.verified(data_dir / "mnist" / name, registry.FILES["mnist"][name])
+    path = registry.published("mnist", name, data_dir)
     content = _decompress(path)
     magic = bytes([0, 0, IDX_UINT8, len(shape)])
     if content[:4] != magic:

@@ -141,4 +141,4 @@ def _checked_labels(
 
 
 def _remedy(name: str) -> str:
-    return f"the file must have {registry.SUPPLIED[name].contents}"
+    return f"the file must have {registry.supplied_file(name).contents}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from ganbench import config
+from ganbench.catalogue import DATASETS
 
 FLOAT_BYTES = 4
 # An update reads and writes weights and velocities, writes gradients and reads them again.
@@ -61,7 +62,8 @@ def cost(experiment: config.Experiment) -> Cost:
     Products of an update, for batch N: the generator's forward pass, weight and input gradients;
     the discriminator's on real and on fake images; and its input gradients for the generator.
     """
-    images, shape = config.DATASETS[experiment.dataset]
+    facts = DATASETS[experiment.dataset]
+    images, shape = facts.images, facts.shape
     settings = experiment.training
     front = [layer for phase in settings.phases for layer in reversed(phase.generator_front)]
     generator = _layers([*reversed(front), *experiment.generator.layers], (100, 1, 1), shape)

@@ -11,7 +11,7 @@ import torch
 
 from ganbench.bench import counters, rivals, updates
 from ganbench.bench.floor import products
-from ganbench.config import DATASETS
+from ganbench.catalogue import DATASETS
 
 # FLOPs of the matrix products and convolutions of one update at the experiment's own batch size.
 FLOPS = {
@@ -76,7 +76,7 @@ def test_plain_loop_takes_more() -> None:
 @pytest.mark.parametrize("name", ["mnist", "tfd", "cifar10_fc"])
 def test_floor_is_the_update_without_logit_and_biases(name: str) -> None:
     settings = updates.experiment(name)
-    floor = products(settings, math.prod(DATASETS[settings.dataset][1]))
+    floor = products(settings, math.prod(DATASETS[settings.dataset].shape))
     assert floor is not None
     assert len(floor) == 14
     rows = 2 * settings.training.batch_size

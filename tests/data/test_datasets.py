@@ -1,12 +1,28 @@
 import subprocess
 import sys
+from pathlib import Path
 
-from ganbench.config import DATASETS
-from ganbench.data.datasets import LOADERS
+import pytest
+
+from ganbench.catalogue import DATASETS
+from ganbench.data.datasets import LOADERS, load
+from ganbench.data.registry import file_paths
+
+NOWHERE = Path("/nonexistent")
+IN_PACKAGES = [name for name in DATASETS if not file_paths(name, NOWHERE)]
 
 
 def test_every_configurable_data_set_has_a_loader():
     assert sorted(LOADERS) == sorted(DATASETS)
+
+
+@pytest.mark.parametrize("name", IN_PACKAGES)
+def test_the_catalogue_says_what_is_loaded(name):
+    dataset = load(name, NOWHERE)
+    facts = DATASETS[name]
+    assert dataset.name == name
+    assert dataset.train.shape == (facts.images, *facts.shape)
+    assert len(dataset.folds) == facts.folds
 
 
 def test_data_is_fetched_and_read_without_torch():

@@ -1,8 +1,9 @@
-"""Downloads from servers on this machine; the crafted files are published by the registry."""
+"""Downloads from servers on this machine; the crafted files are published by the catalogue."""
 
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from socket import socket
@@ -10,23 +11,30 @@ from socket import socket
 import pooch
 import pytest
 
-from ganbench.data import registry
+from ganbench.catalogue import DATASETS, Archive
 from ganbench.data.fetch import fetch
+from ganbench.data.registry import file_paths
 from ganbench.errors import DataError, DataNotAvailableError
 
 from .conftest import described
 from .mirror import Mirror, serving
 
-MNIST = {name: f"content of {name}".encode() for name in registry.FILES["mnist"]}
-CIFAR10 = {name: f"content of {name}".encode() for name in registry.FILES["cifar10"]}
+MNIST = {name: f"content of {name}".encode() for name in DATASETS["mnist"].files}
+CIFAR10 = {name: f"content of {name}".encode() for name in DATASETS["cifar10"].files}
+ARCHIVE = "cifar-10-binary.tar.gz"
+
+
+def change(monkeypatch: pytest.MonkeyPatch, name: str, **facts: object) -> None:
+    """Gives a data set other facts until the test ends."""
+    monkeypatch.setitem(DATASETS, name, replace(DATASETS[name], **facts))
 
 
 @pytest.fixture
 def mirrors(monkeypatch) -> Iterator[tuple[Mirror, Mirror]]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with serving() as first, serving() as second:
-        for name in registry.MIRRORS:
-            monkeypatch.setitem(registry.MIRRORS, name, (first.url, second.url))
+        for name in ("mnist", "cifar10"):
+            change(monkeypatch, name, mirrors=(first.url, second.url))
         yield first, second
 
 
@@ -37,7 +45,7 @@ def published(tmp_path, monkeypatch):
         for name, content in files.items():
             path = tmp_path / name
             path.write_bytes(content)
-            monkeypatch.setitem(registry.FILES[dataset], name, described(path))
+            monkeypatch.setitem(DATASETS[dataset].files, name, described(path))
 
 
 pytestmark = pytest.mark.usefixtures("published")
@@ -126,7 +134,7 @@ def test_every_mirror_is_named_when_none_serves(tmp_path, mirrors):
 def test_no_network(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     port = closed_port()
-    monkeypatch.setitem(registry.MIRRORS, "mnist", (f"http://127.0.0.1:{port}/",))
+    change(monkeypatch, "mnist", mirrors=(f"http://127.0.0.1:{port}/",))
     path = tmp_path / "data" / "mnist" / "train-images-idx3-ubyte.gz"
     with pytest.raises(DataNotAvailableError) as caught:
         fetch("mnist", tmp_path / "data")
@@ -208,15 +216,15 @@ def archive(tmp_path, monkeypatch) -> bytes:
     data = archive_of(members | {"../escaped.bin": b"", f"{tmp_path}/absolute.bin": b""})
     path = tmp_path / "archive"
     path.write_bytes(data)
-    monkeypatch.setattr("ganbench.data.fetch.CIFAR10_ARCHIVE", described(path))
+    change(monkeypatch, "cifar10", archive=Archive(ARCHIVE, described(path)))
     return data
 
 
 def test_cifar10_is_taken_out_of_its_archive(tmp_path, mirrors, archive):
-    mirrors[1].files = {registry.CIFAR10_ARCHIVE_NAME: archive}
+    mirrors[1].files = {ARCHIVE: archive}
     fetch("cifar10", tmp_path / "data")
     actual = content(tmp_path / "data" / "cifar10")
-    assert actual == CIFAR10 | {registry.CIFAR10_ARCHIVE_NAME: archive}
+    assert actual == CIFAR10 | {ARCHIVE: archive}
     assert not (tmp_path / "data" / "escaped.bin").exists()
     assert not (tmp_path / "absolute.bin").exists()
 
@@ -230,7 +238,7 @@ def test_complete_cifar10_needs_no_archive(tmp_path, mirrors):
 def test_only_missing_files_are_taken_from_the_archive(tmp_path, mirrors, archive):
     kept = dict(CIFAR10)
     del kept["data_batch_2.bin"]
-    fill(tmp_path / "data" / "cifar10", kept | {registry.CIFAR10_ARCHIVE_NAME: archive})
+    fill(tmp_path / "data" / "cifar10", kept | {ARCHIVE: archive})
     before = {path.name: path.stat().st_ino for path in (tmp_path / "data" / "cifar10").iterdir()}
     fetch("cifar10", tmp_path / "data")
     after = {path.name: path.stat().st_ino for path in (tmp_path / "data" / "cifar10").iterdir()}
@@ -242,7 +250,7 @@ def test_only_missing_files_are_taken_from_the_archive(tmp_path, mirrors, archiv
 @pytest.mark.usefixtures("mirrors")
 def test_a_wrong_archive_is_named_and_never_overwritten(tmp_path, archive):
     wrong = bytes(len(archive))
-    path = tmp_path / "data" / "cifar10" / registry.CIFAR10_ARCHIVE_NAME
+    path = tmp_path / "data" / "cifar10" / ARCHIVE
     fill(path.parent, {path.name: wrong})
     with pytest.raises(DataError, match=f"{path.name}: wrong checksum, got sha256 "):
         fetch("cifar10", tmp_path / "data")
@@ -263,7 +271,7 @@ def test_a_wrong_cifar10_file_is_named(tmp_path):
 def test_what_cannot_be_downloaded_must_be_supplied(tmp_path, name):
     with pytest.raises(DataNotAvailableError, match="is missing and cannot be downloaded; "):
         fetch(name, tmp_path)
-    path = tmp_path / name / registry.SUPPLIED[name].name
+    (path,) = file_paths(name, tmp_path)
     fill(path.parent, {path.name: b""})
     fetch(name, tmp_path)
 

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ganbench.catalogue import DATASETS
 from ganbench.config import Experiment, suite_experiments
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Provenance, Record
 
 EXPERIMENTS = Path(__file__).parents[2] / "configs" / "experiments"
 SIGMAS = np.logspace(-1, 0, 10)
-SHAPES = {"mnist": (1, 28, 28), "digits": (1, 8, 8), "tfd": (1, 48, 48), "faces48": (1, 48, 48)}
-FOLDED = {"tfd", "faces48", "patches_grey"}
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -235,7 +234,7 @@ def _scores(
     protocol: str = "gan2014",
     centers: int = 10000,
 ) -> list[Metric]:
-    folded = experiment.dataset in FOLDED
+    folded = DATASETS[experiment.dataset].folds > 1
     labels = {
         "checkpoint": checkpoint,
         "split": "test",
@@ -337,7 +336,7 @@ def _history(experiment: Experiment, seed: int) -> str:
 
 
 def _images(experiment: Experiment, seed: int) -> dict[str, np.ndarray]:
-    channels, height, width = SHAPES.get(experiment.dataset, (3, 32, 32))
+    channels, height, width = DATASETS[experiment.dataset].shape
     rng = np.random.default_rng(seed)
     signed = experiment.preprocessing == "global_contrast"
 
