@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import triton
 from triton.backends.compiler import GPUTarget
@@ -27,6 +27,7 @@ from ganbench_kernels.gan_loss import kernels as loss
 from ganbench_kernels.inverted_dropout import kernels as dropout
 from ganbench_kernels.parzen import kernels as parzen
 from ganbench_kernels.pooled_maxout import kernels as pool
+from ganbench_kernels.reference import Objective
 from ganbench_kernels.sgd import kernels as sgd
 
 BUDGETS = Path(__file__).parent / "aot_budgets.json"
@@ -83,7 +84,7 @@ def builds() -> Iterator[Build]:
             for size in (2, 4):
                 sizes = {"PIECES": 2, "KERNEL": size, "STRIDE": 2}
                 yield Build(kernel, dtype, f"window{size}", sizes, False)
-        for objective in loss.OBJECTIVES:
+        for objective in get_args(Objective):
             constants = {"OBJECTIVE": objective}
             yield Build(loss.adversarial_loss_kernel, dtype, objective, constants, False)
         rates = {"TENSOR_LR": True, "TENSOR_MOMENTUM": True}

@@ -7,8 +7,6 @@ order, so that equal inputs give equal bits.
 import triton
 import triton.language as tl
 
-OBJECTIVES = ("non_saturating", "minimax", "hinge", "wasserstein")
-
 
 @triton.jit
 def softplus_and_sigmoid(x):
