@@ -51,7 +51,7 @@ class Yardstick:
         Without a classifier, those of classes are left out.
 
         Args:
-            samples: of one sampler; `some` of them are looked at.
+            samples: of one sampler; `first_n` of them are looked at.
             sigma: their Parzen bandwidth, pixel units.
         """
         few = self.first_n(samples)
