@@ -154,7 +154,10 @@ def trained(networks: dict[str, Any], **training: Any) -> Numbers:
             if value is not None and name not in ("epoch", "phase", "updates")
         }
         sample = game.sample(2, seeding.generator(3, "sampling", 0))
-    assert game.counters.updates == UPDATES
+    assert game.counters.updates == UPDATES, (
+        f"stopped after {game.counters.updates} of {UPDATES} updates: the weights diverged; give "
+        "the case gentler rates (GENTLE)"
+    )
     for title, player in (("generator", game.generator), ("discriminator", game.discriminator)):
         for name, parameter in player.networks[0].named_parameters():
             numbers |= summary(f"{title} {name}", parameter.detach())
