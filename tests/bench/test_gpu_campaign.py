@@ -21,7 +21,7 @@ def test_the_plan_fits_the_minutes(tmp_path: Path, capsys: pytest.CaptureFixture
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "mnist_full_length, seeds 0, 1, 2, 3, 4: 9.5 min"
     assert lines[1].endswith("takes 9.5 min, 3.5 are left: not begun")
-    assert lines[2] == "mnist_annealed_100_10, seeds 0, 1, 2: 1 min"
+    assert lines[2] == "mnist_annealed_100_10, seeds 0, 1, 2: 1.3 min"
     assert lines[-1].endswith("are left: not begun")
 
 

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
@@ -60,6 +61,28 @@ def test_an_empty_figure_says_why(
     write(synthetic({"digits": (0,)}, **options))
     assert len(texts) == 2 * len(FIGURES)
     assert all(reason in text for text in texts.values())
+
+
+def test_what_a_diverged_seed_learnt_is_drawn(
+    synthetic: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dotted, joined across the epochs that were not monitored."""
+    suite = synthetic({"digits": (0,)}, statuses={("digits", 0): "diverged"})
+    drawn: dict[str, Figure] = {}
+    monkeypatch.setattr(figures, "save", lambda figure, path: drawn.update({path.name: figure}))
+    write(suite)
+    curves = drawn["learning_curves_digits.svg"]
+    assert "no seed finished (1 of 1 seeds diverged)" in curves.texts[-1].get_text()
+    recorded = [axes for axes in curves.axes if not axes.texts]
+    assert len(recorded) == len(curves.axes) - 1  # this history lacks the share of pairs alike
+    for axes in recorded:
+        assert axes.lines
+        for line in axes.lines:
+            assert line.get_linestyle() == ":"
+            assert np.isfinite(np.asarray(line.get_ydata())).all()
+    legends = [axes.get_legend() for axes in curves.axes]
+    shown = [[text.get_text() for text in legend.get_texts()] for legend in legends if legend]
+    assert shown[0] == ["discriminator", "generator"]
 
 
 def test_published_records_without_their_samples_can_be_reported(

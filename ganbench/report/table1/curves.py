@@ -60,8 +60,9 @@ def learning_curves_figure(
     """Returns curves over epochs, and validation log-likelihood against the learning rate.
 
     Args:
-        finished: history.csv of each seed that finished, at least one.
-        diverged: history.csv of each seed that did not; drawn dotted and in no mean.
+        finished: history.csv of each seed that finished.
+        diverged: history.csv of each seed that did not, drawn dotted and in no mean; one at least
+            of the two has a seed.
         title: the experiment.
         footer: seeds and commit.
     """
@@ -69,10 +70,8 @@ def learning_curves_figure(
     *panels, by_rate = figure.subplot_mosaic(LAYOUT).values()
     for axes, (name, unit, columns) in zip(panels, PANELS, strict=True):
         for column, label, colour in columns:
-            _seed_lines(axes, _with(finished, column), column, label, colour)
-            for history in _with(diverged, column).values():
-                axes.plot(history["epoch"], history[column], ":", color=colour, linewidth=0.8)
-        _mark_phases(axes, next(iter(finished.values())))
+            _seed_lines(axes, _curves(finished, column), _curves(diverged, column), label, colour)
+        _mark_phases(axes, next(iter((finished or diverged).values())))
         axes.set_title(name, loc="left")
         axes.set_ylabel(unit)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
@@ -84,16 +83,19 @@ def learning_curves_figure(
     outputs.set(ylim=(-0.03, 1.03))
     gradients.set(yscale="log", xlabel="epoch")
     outputs.set(xlabel="epoch")
-    _likelihood_by_rate(by_rate, finished)
+    _likelihood_by_rate(by_rate, finished, diverged)
     return figure
 
 
-def _likelihood_by_rate(axes: Axes, histories: Mapping[int, pd.DataFrame]) -> None:
+def _likelihood_by_rate(
+    axes: Axes, finished: Mapping[int, pd.DataFrame], diverged: Mapping[int, pd.DataFrame]
+) -> None:
     """Each seed's validation log-likelihood against the learning rate, which falls to the right."""
-    for history in histories.values():
-        monitored = history.dropna(subset="validation_log_likelihood")
-        rates, values = monitored["learning_rate"], monitored["validation_log_likelihood"]
-        axes.plot(rates, values, color=SCORE, linewidth=0.8)
+    for histories, style in ((finished, "-"), (diverged, ":")):
+        for history in histories.values():
+            monitored = history.dropna(subset="validation_log_likelihood")
+            rates, values = monitored["learning_rate"], monitored["validation_log_likelihood"]
+            axes.plot(rates, values, style, color=SCORE, linewidth=0.8)
     axes.set_title("likelihood by learning rate", loc="left")
     axes.set(xlabel="learning rate", ylabel="nats")
     # Where the rate falls by less than tenfold, a logarithmic axis has no ticks worth printing.
@@ -105,26 +107,37 @@ def _likelihood_by_rate(axes: Axes, histories: Mapping[int, pd.DataFrame]) -> No
     axes.invert_xaxis()
 
 
-def _with(histories: Mapping[int, pd.DataFrame], column: str) -> dict[int, pd.DataFrame]:
-    """Those that have the column: older ones lack the share of pairs alike."""
-    return {seed: history for seed, history in histories.items() if column in history}
+def _curves(histories: Mapping[int, pd.DataFrame], column: str) -> list[pd.Series]:
+    """A column of each seed by epoch, where it was recorded: older histories lack some."""
+    return [
+        pd.Series(history[column].to_numpy(), index=history["epoch"]).dropna()
+        for history in histories.values()
+        if column in history
+    ]
 
 
 def _seed_lines(
-    axes: Axes, histories: Mapping[int, pd.DataFrame], column: str, label: str, colour: Colour
+    axes: Axes,
+    finished: Sequence[pd.Series],
+    diverged: Sequence[pd.Series],
+    label: str,
+    colour: Colour,
 ) -> None:
-    """Draws each seed thin; with two seeds or more also their mean and the range they span."""
-    curves = [history.set_index("epoch")[column].dropna() for history in histories.values()]
-    if not curves:
+    """Draws each seed thin, with two that finished or more also their mean and range."""
+    if finished:
+        table = pd.concat(finished, axis="columns")
+        mean = table.mean(axis="columns")
+        axes.plot(mean.index, mean, color=colour, label=label, linewidth=1.4)
+        if len(finished) > 1:
+            low, high = table.min(axis="columns"), table.max(axis="columns")
+            axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
+            axes.plot(table.index, table, color=colour, linewidth=0.5, alpha=0.5)
+    for number, curve in enumerate(diverged):
+        # A label that begins with an underscore is left out of the legend.
+        named = label if not finished and number == 0 else "_"
+        axes.plot(curve.index, curve, ":", color=colour, label=named, linewidth=0.8)
+    if not finished and not diverged:
         axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center")
-        return
-    table = pd.concat(curves, axis="columns")
-    mean = table.mean(axis="columns")
-    axes.plot(mean.index, mean, color=colour, label=label, linewidth=1.4)
-    if len(curves) > 1:
-        low, high = table.min(axis="columns"), table.max(axis="columns")
-        axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.plot(table.index, table, color=colour, linewidth=0.5, alpha=0.5)
 
 
 def _mark_phases(axes: Axes, history: pd.DataFrame) -> None:

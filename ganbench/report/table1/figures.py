@@ -36,7 +36,8 @@ def write_figures(results: ExperimentResults, folder: Path) -> None:
     }
     with figure_style():
         for name, function in draw.items():
-            figure = function(results) if results.seeds_with("ok") else _nothing(results)
+            drawable = results.seeds_with("ok") or function is _learning_curves
+            figure = function(results) if drawable else _nothing(results)
             for suffix in FORMATS:
                 save(figure, folder / figure_file(name, results.name, suffix))
 
@@ -55,6 +56,8 @@ def _footer(shown: str, drawn: Iterable[Stored]) -> str:
 def _seeds_footer(results: ExperimentResults, stage: str) -> str:
     finished, status = results.seeds_with("ok"), seeds_status(results)
     seeds = f"seed{'s' if len(finished) > 1 else ''} {', '.join(map(str, finished))}"
+    if not finished:
+        seeds = "no seed finished"
     drawn = results.stages[stage].values()
     return _footer(seeds if status == "ok" else f"{seeds} ({status})", drawn)
 
@@ -83,6 +86,8 @@ def _pictures(results: ExperimentResults, draw: Callable[[Path, str, str, str], 
 
 def _learning_curves(results: ExperimentResults) -> Figure:
     finished, diverged = (_histories(results, status) for status in ("ok", "diverged"))
+    if not finished and not diverged:
+        return _nothing(results)
     footer = _seeds_footer(results, "train")
     return learning_curves_figure(finished, diverged, results.experiment.title, footer)
 
