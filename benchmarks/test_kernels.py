@@ -6,15 +6,16 @@ import pytest
 import torch
 
 from ganbench.bench.contest import Call, Contest
-from ganbench.bench.kernel_cases import Case, cases, runnable
+from ganbench.bench.kernel_cases import cases, runnable
 from ganbench_kernels.dispatch import can_compile
+from ganbench_kernels.spec import Benchmark
 
 ROUNDS = 15
 SEEDS = 1
 CASES = {case.op: case for case in cases("cpu", torch.float32, SEEDS, 1, "auto")}
 
 
-def rivals(case: Case) -> dict[str, Call]:
+def rivals(case: Benchmark) -> dict[str, Call]:
     """What people write, as it is and compiled where there is a compiler."""
     calls = dict(case.rivals)
     # The optimiser's rival works in place on lists, which the compiler of torch 2.13 cannot do.

@@ -12,23 +12,15 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.backends.nvidia.compiler import get_ptxas
 from triton.compiler import ASTSource
 
-from ganbench_kernels.affine_maxout import kernels as maxout
-from ganbench_kernels.affine_maxout.launch import INPUT_PRECISION
-from ganbench_kernels.dense_update.builds import builds as dense_builds
-from ganbench_kernels.dispatch import ARCHITECTURES, tuned_table
-from ganbench_kernels.gan_loss import kernels as loss
-from ganbench_kernels.inverted_dropout import kernels as dropout
-from ganbench_kernels.parzen import kernels as parzen
-from ganbench_kernels.pooled_maxout import kernels as pool
-from ganbench_kernels.reference import Objective
-from ganbench_kernels.sgd import kernels as sgd
+from ganbench_kernels.dispatch import ARCHITECTURES, settings_of
+from ganbench_kernels.spec import POINTERS, Build, specs
 
 BUDGETS = Path(__file__).parent / "aot_budgets.json"
 TARGETS = {
@@ -39,31 +31,18 @@ TARGETS = {
 # The compiler does not check what a program may take of a processor's shared memory, bytes.
 SHARED_LIMITS = {"sm_80": 166_912, "sm_90": 232_448, "gfx942": 65_536}
 REGISTER_UNIT = 8
-DOT_VARIANTS = ("float32", "tf32", "bfloat16")
-DTYPES = ("float32", "bfloat16")
-POINTERS = {"float32": "*fp32", "tf32": "*fp32", "bfloat16": "*bf16"}
-FIXED_POINTERS = {"which_ptr": "*u8", "seed_ptr": "*i64", "offset_ptr": "*i64"}
-ALWAYS_FLOAT32 = ("sums_ptr", "losses_ptr")
-FLOATS = ("scale", "grad_scale", "max_norm")
-# Sizes that a launch makes a multiple of 16 whatever its caller's are.
-ALWAYS_ALIGNED = {"parzen_kernel": ("D", "span")}
-
-
-class Build(NamedTuple):
-    """One kernel and all that its compiler needs, except the architecture's settings."""
-
-    kernel: Any
-    variant: str  # key of the tuned settings
-    case: str  # what tells it from the kernel's other builds
-    constants: dict[str, Any]
-    aligned: bool  # every size is a multiple of 16, as the paper's are
-    types: dict[str, str] | None = None  # of pointers whose type the variant does not say
-
-    @property
-    def name(self) -> str:
-        """Identifies a build in the budget file."""
-        parts = self.kernel.__name__, self.variant, self.case, "" if self.aligned else "odd"
-        return "/".join(part for part in parts if part)
+# What the name of an argument says of its type, unless a build says otherwise: other pointers have
+# the type of the build's variant, other arguments are whole numbers.
+TYPES = {
+    "which_ptr": "*u8",
+    "seed_ptr": "*i64",
+    "offset_ptr": "*i64",
+    "sums_ptr": "*fp32",
+    "losses_ptr": "*fp32",
+    "scale": "fp32",
+    "grad_scale": "fp32",
+    "max_norm": "fp32",
+}
 
 
 class Resources(NamedTuple):
@@ -76,50 +55,8 @@ class Resources(NamedTuple):
 
 def builds() -> Iterator[Build]:
     """Yields every kernel, precision, form and alignment that a launch can ask for."""
-    yield from _maxout_builds()
-    for dtype in DTYPES:
-        for one_bit in (True, False):
-            yield Build(dropout.dropout_kernel, dtype, _case(one_bit), {"ONE_BIT": one_bit}, False)
-        for kernel in (pool.maxout_pool2d_fwd_kernel, pool.maxout_pool2d_bwd_kernel):
-            for size in (2, 4):
-                sizes = {"PIECES": 2, "KERNEL": size, "STRIDE": 2}
-                yield Build(kernel, dtype, f"window{size}", sizes, False)
-        for objective in get_args(Objective):
-            constants = {"OBJECTIVE": objective}
-            yield Build(loss.adversarial_loss_kernel, dtype, objective, constants, False)
-        rates = {"TENSOR_LR": True, "TENSOR_MOMENTUM": True}
-        for kernel in (sgd.sgd_kernel, sgd.sgd_max_norm_kernel):
-            yield Build(kernel, dtype, "", rates, False)
-    yield Build(loss.adversarial_loss_sum_kernel, "float32", "", {}, False)
-    for kernel, variant, precision, constants, types in dense_builds():
-        types = {name: POINTERS[precision] for name in kernel.arg_names} | types
-        yield Build(kernel, variant, precision, constants, True, types)
-    for aligned in (True, False):
-        yield Build(parzen.parzen_kernel, "float32", "", {"BLOCK_K": 16}, aligned)
-
-
-def _maxout_builds() -> Iterator[Build]:
-    forms = ("plain", True), ("one_bit", True), ("lanes", True), ("lanes", False)
-    for variant in DOT_VARIANTS:
-        precision = {"PRECISION": INPUT_PRECISION[variant]}
-        for case, aligned in forms:
-            form = {"DROPOUT": case != "plain", "ONE_BIT": case == "one_bit"}
-            constants = precision | form | {"GROUP": 8 if aligned else 1}
-            yield Build(maxout.maxout_fwd_kernel, variant, case, constants, aligned)
-        for aligned in (True, False):
-            yield Build(maxout.maxout_bwd_input_kernel, variant, "", precision, aligned)
-            weighted = precision | {"WEIGHTED": True}
-            yield Build(maxout.maxout_bwd_weight_kernel, variant, "", weighted, aligned)
-    for dtype in DTYPES:
-        for one_bit in (True, False):
-            form = {"DROPOUT": True, "ONE_BIT": one_bit}
-            kernel = maxout.maxout_epilogue_fwd_kernel
-            yield Build(kernel, dtype, _case(one_bit), form, False)
-        yield Build(maxout.maxout_epilogue_bwd_kernel, dtype, "", {}, False)
-
-
-def _case(one_bit: bool) -> str:
-    return "one_bit" if one_bit else "lanes"
+    for spec in specs().values():
+        yield from spec.builds()
 
 
 def compile_build(build: Build, arch: str, settings: dict[str, Any] | None = None) -> Resources:
@@ -130,14 +67,12 @@ def compile_build(build: Build, arch: str, settings: dict[str, Any] | None = Non
         arch: a key of `TARGETS`.
         settings: block sizes and compiler options; the shipped ones if absent.
     """
-    if settings is None:
-        settings = tuned_table(arch)["configs"][build.kernel.__name__][build.variant]
-    assert settings is not None
-    options = {key: value for key, value in settings.items() if key.islower()}
-    blocks = {key: value for key, value in settings.items() if key.isupper()}
+    chosen = settings or settings_of(arch)[build.kernel.__name__][build.variant]
+    options = {key: value for key, value in chosen.items() if key.islower()}
+    blocks = {key: value for key, value in chosen.items() if key.isupper()}
     # The default of enable_fp_fusion differs between versions of Triton.
     compiled = triton.compile(
-        _source(build, build.constants | blocks),
+        _source(build, {**build.constants, **blocks}),
         target=TARGETS[arch],
         options=options | {"enable_fp_fusion": True},
     )
@@ -149,29 +84,21 @@ def compile_build(build: Build, arch: str, settings: dict[str, Any] | None = Non
 def _source(build: Build, constants: dict[str, Any]) -> ASTSource:
     """Types and alignment of every argument, as the launch's own compiler would infer them."""
     signature, attributes = {}, {}
-    aligned = ALWAYS_ALIGNED.get(build.kernel.__name__, ())
     for i, name in enumerate(build.kernel.arg_names):
         if name in constants:
             signature[name] = "constexpr"
             continue
         signature[name] = _argument_type(build, name)
         if signature[name].startswith("*") or (
-            signature[name] == "i32" and (build.aligned or name in aligned)
+            signature[name] == "i32" and (build.aligned or name in build.always_aligned)
         ):
             attributes[(i,)] = [["tt.divisibility", 16]]
     return ASTSource(build.kernel, signature, constants, attributes)
 
 
 def _argument_type(build: Build, name: str) -> str:
-    if build.types and name.endswith("_ptr"):
-        return build.types[name]
-    if name in ALWAYS_FLOAT32:
-        return "*fp32"
-    if name in FIXED_POINTERS:
-        return FIXED_POINTERS[name]
-    if name.endswith("_ptr") or name in ("lr", "momentum"):
-        return POINTERS[build.variant]
-    return "fp32" if name in FLOATS else "i32"
+    known = {**TYPES, **build.types}
+    return known.get(name) or (POINTERS[build.variant] if name.endswith("_ptr") else "i32")
 
 
 def _nvidia_resources(asm: dict[str, Any], arch: str) -> tuple[int, int]:
@@ -207,8 +134,8 @@ def measure(archs: tuple[str, ...] = ARCHITECTURES, workers: int = 2) -> dict[st
     """Compiles everything, and returns resources by architecture and build name."""
     jobs = [(index, arch) for arch in archs for index in range(len(list(builds())))]
     # Spawned: a fork would copy the locks of torch's threads.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool_:
-        measured = list(pool_.map(_measure_one, jobs, chunksize=4))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        measured = list(pool.map(_measure_one, jobs, chunksize=4))
     table: dict[str, dict[str, Any]] = {arch: {} for arch in archs}
     for (_, arch), (name, resources) in zip(jobs, measured, strict=True):
         table[arch][name] = resources._asdict()

@@ -96,12 +96,29 @@ def kernel_config(kernel: str, variant: str, device: torch.device) -> dict[str, 
         variant: the kind of arithmetic, for instance "float32", "tf32" or "bfloat16".
         device: where it will run; the interpreter takes the settings of sm_90.
     """
-    return dict(tuned_table(architecture(device))["configs"][kernel][variant])
+    return dict(settings_of(architecture(device))[kernel][variant])
+
+
+@cache
+def settings_of(arch: str) -> dict[str, dict[str, Any]]:
+    """Returns the settings that ship for an architecture, by kernel and variant.
+
+    They are the defaults of the ops' specs, where the tuned table has no entry of its own.
+    """
+    # The specs hold the public ops, which import this module.
+    from ganbench_kernels.spec import specs
+
+    merged = {
+        name: dict(table) for spec in specs().values() for name, table in spec.settings.items()
+    }
+    for name, table in tuned_table(arch)["configs"].items():
+        merged.setdefault(name, {}).update(table)
+    return merged
 
 
 @cache
 def tuned_table(arch: str) -> dict[str, Any]:
-    """Returns the settings that ship for an architecture."""
+    """Returns what was tuned for an architecture: the settings that are not an op's defaults."""
     return json.loads((Path(__file__).parent / "tuned" / f"{arch}.json").read_text())
 
 

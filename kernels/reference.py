@@ -1,4 +1,4 @@
-"""Every op in plain torch, in any floating dtype: the CPU path, the oracle and the baseline.
+"""The ops in plain torch, in any floating dtype: the CPU path, the oracle and the baseline.
 
 S is the number of seeds trained together; that leading dimension may be absent everywhere.
 """
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganbench_kernels.parzen.tiled import parzen_log_likelihood, parzen_log_likelihood_backward
 from ganbench_kernels.philox import LANES, dropout_mask, keep_lanes
 
 __all__ = [
@@ -20,8 +19,6 @@ __all__ = [
     "maxout_backward",
     "maxout_forward",
     "maxout_pool2d",
-    "parzen_log_likelihood",
-    "parzen_log_likelihood_backward",
     "sgd_momentum_max_norm_",
 ]
 

@@ -12,10 +12,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from ganbench.bench import rivals, updates
 from ganbench.bench.contest import Contest
-from ganbench.bench.kernel_cases import MNIST_PIXELS, parzen_shared_distances
 from ganbench.catalogue import DATASETS
 from ganbench.evaluation import parzen
 from ganbench.training.sampling import draw_samples
+from ganbench_kernels.parzen import shared_distances
+from ganbench_kernels.spec import MNIST_PIXELS
 
 # Small, because the released script looks at every pixel of every pair at every bandwidth.
 POINTS, CENTERS = 10, 2_000
@@ -39,7 +40,7 @@ def likelihood() -> Contest:
         lambda: parzen.log_likelihoods(points, centers, protocol.sigmas),
         {
             "numpy_as_released": lambda: released(points.numpy(), centers.numpy(), protocol.sigmas),
-            "shared_distances": lambda: parzen_shared_distances(points, centers, sigmas),
+            "shared_distances": lambda: shared_distances(points, centers, sigmas),
         },
         ROUNDS,
         images=POINTS,

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ganbench.bench.gpu_timing import as_graph, copy_bandwidth, matrix_rate, quantiles_ms
-from ganbench.bench.kernel_cases import Case, cases, runnable
+from ganbench.bench.kernel_cases import cases, runnable
 from ganbench.errors import GanbenchError
 from ganbench.provenance import atomic_path, device_name, git_state, versions
+from ganbench_kernels.spec import Benchmark
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,22 +89,20 @@ def measure() -> Iterator[dict[str, Any]]:
     torch.set_float32_matmul_precision(before)
 
 
-def _calls(dtype: torch.dtype, scale: int) -> Iterator[tuple[Case, str, Any]]:
+def _calls(dtype: torch.dtype, scale: int) -> Iterator[tuple[Benchmark, str, Any]]:
     """Ours in every implementation, and the rivals as they are and compiled."""
     for impl in ("triton", "auto"):
         for case in cases("cuda", dtype, SEEDS, scale, impl):
             yield case, impl, runnable(case, case.ours)
     for case in cases("cuda", dtype, SEEDS, scale, "reference"):
         for name, rival in case.rivals.items():
-            if case.op == "parzen_log_likelihood" and dtype == torch.bfloat16:
-                continue  # torch.cdist has no bfloat16
             yield case, name, runnable(case, rival)
             if case.inputs:
                 compiled = torch.compile(rival, dynamic=False)
                 yield case, f"{name}_compiled", runnable(case, compiled)
 
 
-def _rows(case: Case, call: Any, limits: tuple[float, float]) -> Iterator[dict[str, Any]]:
+def _rows(case: Benchmark, call: Any, limits: tuple[float, float]) -> Iterator[dict[str, Any]]:
     """Both caches, launched and from a graph, with the share of what the GPU could do."""
     bandwidth, rate = limits
     floor_ms = 1e3 * max(case.min_bytes / bandwidth, case.flops / rate)

@@ -14,10 +14,11 @@ import torch
 
 import ganbench_kernels
 from ganbench.bench.gpu_timing import quantiles_ms
-from ganbench.bench.kernel_cases import Case, cases, runnable
+from ganbench.bench.kernel_cases import cases, runnable
 from ganbench.bench.kernels import PRECISIONS, SEEDS, require_gpu
 from ganbench.provenance import atomic_path, device_name
-from ganbench_kernels.dispatch import architecture, dtype_name, tuned_table
+from ganbench_kernels.dispatch import architecture, dtype_name, settings_of, tuned_table
+from ganbench_kernels.spec import Benchmark, specs
 
 # `auto` leaves the reference only for a gain that noise does not explain.
 GAIN = 1.03
@@ -30,15 +31,6 @@ BLOCKS = {
     "BLOCK": (256, 512, 1024, 2048),
 }
 WARPS, STAGES = (4, 8), (2, 3, 4)
-MORE_IMPLS = {"maxout": ("triton_epilogue",)}
-KERNELS_OF = {
-    "maxout": ("maxout_fwd_kernel", "maxout_bwd_input_kernel", "maxout_bwd_weight_kernel"),
-    "dropout": ("dropout_kernel",),
-    "maxout_pool2d": ("maxout_pool2d_fwd_kernel", "maxout_pool2d_bwd_kernel"),
-    "adversarial_loss": ("adversarial_loss_kernel",),
-    "parzen_log_likelihood": ("parzen_kernel",),
-    "sgd_momentum_max_norm_": ("sgd_kernel", "sgd_max_norm_kernel"),
-}
 
 
 def main() -> None:
@@ -50,10 +42,13 @@ def main() -> None:
     require_gpu("bench tune")
     arch = architecture(torch.device("cuda"))
     table = tuned_table(arch)
+    # Kernels read their settings from here while candidates take turns in it.
+    table["configs"] = settings_of(arch)
     for precision, (dtype, setting) in PRECISIONS.items():
         torch.set_float32_matmul_precision(setting)
         for case in cases("cuda", dtype, SEEDS, 1, "triton"):
-            for kernel in KERNELS_OF[case.op]:
+            spec = specs()[case.op]
+            for kernel in (name for name in spec.settings if name not in spec.untuned):
                 _tune_kernel(table, arch, kernel, precision, case)
     torch.set_float32_matmul_precision("highest")
     table["auto"] = {}
@@ -64,7 +59,9 @@ def main() -> None:
         path.write_text(json.dumps(table, indent=2) + "\n")
 
 
-def _tune_kernel(table: dict[str, Any], arch: str, kernel: str, variant: str, case: Case) -> None:
+def _tune_kernel(
+    table: dict[str, Any], arch: str, kernel: str, variant: str, case: Benchmark
+) -> None:
     """Replaces a kernel's settings by the fastest ones; the others of its op stay as they are."""
     # Triton is optional: only a machine that tunes needs it.
     from triton.runtime.errors import OutOfResources
@@ -119,11 +116,11 @@ def _choose(table: dict[str, Any], dtype: torch.dtype) -> None:
             row["impl"] = _fastest(case, rows)
 
 
-def _fastest(case: Case, rows: list[dict[str, Any]]) -> str:
+def _fastest(case: Benchmark, rows: list[dict[str, Any]]) -> str:
     """Times a call under each implementation, by making it the only choice of `auto`."""
     before = rows[:]
     timed: dict[str, float] = {}
-    for impl in ("reference", "triton", *MORE_IMPLS.get(case.op, ())):
+    for impl in ("reference", "triton", *specs()[case.op].more_impls):
         rows[:] = [{"up_to": None, "impl": impl}]
         middle = quantiles_ms(runnable(case, case.ours), cold=False)[1]
         timed[impl] = middle * (1 if impl == "reference" else GAIN)

@@ -1,10 +1,11 @@
 """What ahead-of-time compilation builds of the dense update's kernels, and with which types."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ganbench_kernels.dense_update import kernels
 from ganbench_kernels.dense_update.launch import DOT
+from ganbench_kernels.spec import NONE, POINTERS, Build
 
 # Whatever the precision of products; other pointers are of the activations' type.
 TYPES = {
@@ -35,27 +36,37 @@ MASTER = {"weight_ptr": "*fp32"}
 MASK = {"DROPOUT": True, "ONE_BIT": True, "GROUP": 8}
 
 
-def builds() -> Iterator[tuple[Any, str, str, dict[str, Any], dict[str, str]]]:
-    """Yields kernel, key of its settings, precision of products, constants and types."""
+def builds() -> Iterator[Build]:
+    """Yields the builds of every precision that an update can have."""
     for precision, dot in DOT.items():
-        copies = {"ROUNDED": precision == "bfloat16"}
         forward = MASK | {"ACTIVATION": "sigmoid", "BATCHED": False, "COPY": True, "DOT": dot}
-        yield kernels.linear_fwd_kernel, precision, precision, forward, TYPES
+        yield _build(kernels.linear_fwd_kernel, precision, precision, forward)
         pieces = MASK | {"P": 5, "DOT": dot}
-        yield kernels.maxout_layer_fwd_kernel, precision, precision, pieces, TYPES
+        yield _build(kernels.maxout_layer_fwd_kernel, precision, precision, pieces)
         backward = pieces | {"MAXOUT": True, "ACTIVATION": "sigmoid", "SLOPE": True}
-        yield kernels.input_gradient_kernel, precision, precision, backward, TYPES
+        yield _build(kernels.input_gradient_kernel, precision, precision, backward)
+        copies = {"ROUNDED": precision == "bfloat16"}
         plain = {"P": 1, "MAXOUT": False, "WEIGHTED": False, "BATCHED": False, "SQUARES": True}
         constants = plain | copies | {"DOT": dot}
-        types = TYPES | MASTER
-        yield kernels.weight_update_kernel, precision, precision, constants, types
+        yield _build(kernels.weight_update_kernel, precision, precision, constants, MASTER)
         constants = constants | {"P": 5, "MAXOUT": True, "WEIGHTED": True}
         variant = f"{precision}_pieces"
-        yield kernels.weight_update_kernel, variant, precision, constants, types
+        yield _build(kernels.weight_update_kernel, variant, precision, constants, MASTER)
+        # The kernels without a product do not differ between float32 and TF32.
         if precision != "tf32":
             head = copies | {"OBJECTIVE": "non_saturating", "BLOCK_N": 128, "BLOCK_U": 256}
-            yield kernels.head_kernel, "float32", precision, head, types
+            yield _build(kernels.head_kernel, "float32", precision, head, MASTER)
             gather = {"DROPOUT": True, "ONE_BIT": False}
-            yield kernels.gather_kernel, "float32", precision, gather, TYPES
+            yield _build(kernels.gather_kernel, "float32", precision, gather)
             bound = copies | {"BLOCKS": 64}
-            yield kernels.bound_kernel, "float32", precision, bound, TYPES
+            yield _build(kernels.bound_kernel, "float32", precision, bound)
+
+
+def _build(
+    kernel: Any, variant: str, precision: str, constants: dict[str, Any],
+    types: Mapping[str, str] = NONE,
+) -> Build:  # fmt: skip
+    """A build whose activations have the type of a precision."""
+    pointers = [name for name in kernel.arg_names if name.endswith("_ptr")]
+    known = {**dict.fromkeys(pointers, POINTERS[precision]), **TYPES, **types}
+    return Build(kernel, variant, precision, constants, True, known)

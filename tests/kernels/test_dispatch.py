@@ -10,97 +10,83 @@ from torch import Tensor
 import ganbench_kernels as kernels
 from ganbench_kernels import dispatch
 from ganbench_kernels.affine_maxout import op as maxout_op
-from ganbench_kernels.gan_loss import op as loss_op
-from ganbench_kernels.inverted_dropout import op as dropout_op
-from ganbench_kernels.parzen import op as parzen_op
-from ganbench_kernels.pooled_maxout import op as pool_op
+from ganbench_kernels.registration import FusedOp
 from ganbench_kernels.sgd import op as sgd_op
+from ganbench_kernels.spec import Example, Spec, specs
 
 SEED, OFFSET = torch.tensor([1, 2]), torch.tensor(3)
-DROPOUT = kernels.Dropout(0.5, SEED, OFFSET)
 
 
-def randn(*shape: int) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64).requires_grad_()
+# The first example of each op, which is small and smooth.
+EXAMPLES = [
+    pytest.param(spec, spec.examples[0], id=spec.op) for spec in specs().values() if spec.examples
+]
+DIFFERENTIABLE = [one for one in EXAMPLES if one.values[1].backward]
+Run = Callable[..., list[Tensor]]
 
 
-MAXOUT = lambda: (randn(2, 5, 4), randn(2, 3, 8, 4), randn(2, 3, 8))  # noqa: E731
-CALLS: dict[str, tuple[Callable[..., Any], Callable[[], tuple[Any, ...]]]] = {
-    "maxout": (lambda *t: kernels.maxout(*t, DROPOUT), MAXOUT),
-    "dropout": (lambda x: kernels.dropout(x, 0.8, SEED, OFFSET), lambda: (randn(2, 9),)),
-    "maxout_pool2d": (
-        lambda x: kernels.maxout_pool2d(x, 2, 3, 2), lambda: (randn(2, 4, 7, 8),)
-    ),
-    "adversarial_loss": (
-        lambda *t: sum(kernels.adversarial_loss(*t, "minimax")), lambda: (randn(2, 9), randn(2, 9))
-    ),
-    "parzen_log_likelihood": (
-        kernels.parzen_log_likelihood,
-        lambda: (randn(5, 4), randn(7, 4), torch.tensor([0.5, 1.0]).double().requires_grad_()),
-    ),
-}  # fmt: skip
+@pytest.mark.parametrize(("spec", "example"), EXAMPLES)
+def test_one_graph_gives_the_same_values_and_gradients(
+    spec: Spec, example: Example, run_example: Run
+) -> None:
+    compiled = torch.compile(spec.call, fullgraph=True, backend="aot_eager")
+    eager, graph = (
+        run_example(call, example, "reference", torch.float64) for call in (spec.call, compiled)
+    )
+    for one, other in zip(eager, graph, strict=True):
+        torch.testing.assert_close(other, one)
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_one_graph_gives_the_same_values_and_gradients(name: str) -> None:
-    function, make = CALLS[name]
-    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
-    inputs = make()
-    results = []
-    for call in (function, compiled):
-        out = call(*inputs)
-        results.append((out, *torch.autograd.grad(out.sum(), inputs)))
-    for eager, graph in zip(*results, strict=True):
-        torch.testing.assert_close(graph, eager)
+@pytest.mark.parametrize(("spec", "example"), DIFFERENTIABLE)
+def test_gradients_equal_finite_differences(spec: Spec, example: Example) -> None:
+    inputs, rest = example.inputs(torch.float64, "cpu")
+    inputs = [tensor.requires_grad_() for tensor in inputs]
+    assert torch.autograd.gradcheck(lambda *t: spec.call(*t, *rest, impl="reference"), inputs)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("name", CALLS)
-def test_a_second_derivative_is_refused(name: str, compiled: bool) -> None:
-    function, make = CALLS[name]
-    inputs = make()
-    if compiled:
-        function = OPS[name]
-    out = function(*inputs)
+@pytest.mark.parametrize(("spec", "example"), DIFFERENTIABLE)
+def test_a_second_derivative_is_refused(
+    spec: Spec, example: Example, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if compiled:  # as a compiled graph calls it
+        monkeypatch.setattr(FusedOp, "__call__", lambda fused, *inputs: fused.op(*inputs))
+    inputs, rest = example.inputs(torch.float64, "cpu")
+    inputs = [tensor.requires_grad_() for tensor in inputs]
+    out = spec.call(*inputs, *rest, impl="reference")
+    out = sum(out) if isinstance(out, tuple) else out
     first = torch.autograd.grad(out.square().sum(), inputs, create_graph=True)
-    with pytest.raises(NotImplementedError, match=f"{name}: gradient: has no second derivative"):
+    with pytest.raises(NotImplementedError, match=f"{spec.op}: gradient: has no second derivative"):
         torch.autograd.grad(sum(gradient.sum() for gradient in first), inputs)
 
 
-# The registered ops themselves, as a compiled graph calls them.
-OPS: dict[str, Callable[..., Tensor]] = {
-    "maxout": lambda *t: maxout_op._fused.op(*t, *DROPOUT, "reference")[0],
-    "dropout": lambda x: dropout_op._fused.op(x, 0.8, SEED, OFFSET, "reference")[0],
-    "maxout_pool2d": lambda x: pool_op._fused.op(x, 2, 3, 2, "reference")[0],
-    "adversarial_loss": lambda *t: sum(loss_op._fused.op(*t, "minimax", "reference")[:2]),
-    "parzen_log_likelihood": lambda *t: parzen_op._fused.op(*t, "reference"),
-}
+@pytest.mark.parametrize(("spec", "example"), DIFFERENTIABLE)
+def test_torch_accepts_the_registration(
+    spec: Spec, example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[Any, tuple[Any, ...]]] = []
+    original = FusedOp.__call__
+
+    def record(fused: FusedOp, *inputs: Any) -> Any:
+        calls.append((fused.op, inputs))
+        return original(fused, *inputs)
+
+    monkeypatch.setattr(FusedOp, "__call__", record)
+    inputs, rest = example.inputs(torch.float64, "cpu")
+    spec.call(*(tensor.requires_grad_() for tensor in inputs), *rest, impl="reference")
+    ((op, arguments),) = calls
+    torch.library.opcheck(op, arguments)
 
 
-def opcheck_cases() -> dict[str, tuple[Any, tuple[Any, ...]]]:
-    x, weight, bias = MAXOUT()
-    out, which = maxout_op._fused.op(x, weight, bias, *DROPOUT, "reference")
-    # It has no gradient of its own, which would be checked too.
-    detached = [t.detach() for t in (out, x, weight)]
-    pooled = randn(2, 4, 7, 8)
-    plain = [[torch.randn(3, 4), torch.randn(3)] for _ in range(3)]
-    return {
-        "maxout": (maxout_op._fused.op, (x, weight, bias, *DROPOUT, "reference")),
-        "maxout_backward": (
-            maxout_op._fused.backward_op,
-            (*detached, which, None, 0.5, True, False, "reference"),
-        ),
-        "dropout": (dropout_op._fused.op, (randn(2, 9), 0.8, SEED, OFFSET, "reference")),
-        "maxout_pool2d": (pool_op._fused.op, (pooled, 2, 3, 2, "reference")),
-        "adversarial_loss": (loss_op._fused.op, (randn(2, 9), randn(2, 9), "hinge", "reference")),
-        "parzen": (parzen_op._fused.op, (*CALLS["parzen_log_likelihood"][1](), "reference")),
-        "sgd": (sgd_op._op, (*plain, OFFSET.double(), OFFSET.double(), [1.0, 2.0], "reference")),
-    }
-
-
-@pytest.mark.parametrize("name", opcheck_cases())
-def test_torch_accepts_the_registration(name: str) -> None:
-    torch.library.opcheck(*opcheck_cases()[name])
+def test_torch_accepts_the_registrations_without_a_gradient() -> None:
+    dropout = kernels.Dropout(0.5, SEED, OFFSET)
+    x, weight, bias = torch.randn(2, 5, 4), torch.randn(2, 3, 8, 4), torch.randn(2, 3, 8)
+    out, which = kernels.maxout_forward(x, weight, bias, dropout)
+    backward = out, x, weight, which, None, 0.5, True, False, "reference"
+    torch.library.opcheck(maxout_op._fused.backward_op, backward)
+    lists = [[torch.randn(3, 4), torch.randn(3)] for _ in range(3)]
+    rates = OFFSET.double(), OFFSET.double()
+    torch.library.opcheck(sgd_op._op, (*lists, *rates, [1.0, 2.0], "reference"))
 
 
 def test_the_optimiser_step_compiles_to_one_graph() -> None:
@@ -140,12 +126,26 @@ def test_choices_are_recorded() -> None:
 
 
 @pytest.mark.parametrize("arch", dispatch.ARCHITECTURES)
-def test_tuned_tables_hold_every_kernel(arch: str) -> None:
+def test_tuned_tables_change_what_specs_declare(arch: str) -> None:
     table = dispatch.tuned_table(arch)
     assert table.keys() == {"measured_on", "configs", "auto"}
-    assert table["configs"].keys() == dispatch.tuned_table("sm_90")["configs"].keys()
     # Nobody has measured: then `auto` must not leave the reference.
     assert table["measured_on"] or not table["auto"]
+    assert table["auto"].keys() <= specs().keys()
+    for spec in specs().values():
+        for kernel, defaults in spec.settings.items():
+            for variant, settings in table["configs"].get(kernel, {}).items():
+                assert settings.keys() == defaults[variant].keys()
+
+
+def test_what_nobody_tuned_has_the_settings_of_its_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    tuned = {"sgd_kernel": {"float32": {"BLOCK": 1, "num_warps": 1}}}
+    monkeypatch.setattr(dispatch, "tuned_table", lambda _: {"configs": tuned})
+    settings = dispatch.settings_of.__wrapped__("sm_90")
+    defaults = specs()["sgd_momentum_max_norm_"].settings
+    assert settings["sgd_kernel"]["float32"] == {"BLOCK": 1, "num_warps": 1}
+    assert settings["sgd_kernel"]["bfloat16"] == defaults["sgd_kernel"]["bfloat16"]
+    assert settings["sgd_max_norm_kernel"] == defaults["sgd_max_norm_kernel"]
 
 
 class OnGpu:

@@ -27,17 +27,17 @@ def test_every_kernel_is_within_its_budget(measured: Table, arch: str) -> None:
 
 def test_every_kernel_that_ships_is_built() -> None:
     built = {build.kernel.__name__ for build in aot.builds()}
-    assert built == aot.tuned_table("sm_90")["configs"].keys()
+    assert built == aot.settings_of("sm_90").keys()
     variants = {(build.kernel.__name__, build.variant) for build in aot.builds()}
     for arch in ARCHITECTURES:
-        configs = aot.tuned_table(arch)["configs"]
+        configs = aot.settings_of(arch)
         assert variants == {(name, key) for name, table in configs.items() for key in table}
 
 
 def test_a_deliberate_spill_fails() -> None:
     """Tiles of 128 x 128 in three TF32 products do not fit sm_80's registers."""
     build = next(build for build in aot.builds() if build.kernel.__name__ == "parzen_kernel")
-    settings = aot.tuned_table("sm_80")["configs"]["parzen_kernel"]["float32"]
+    settings = aot.settings_of("sm_80")["parzen_kernel"]["float32"]
     greedy = settings | {"BLOCK_M": 128, "BLOCK_N": 128}
     actual = aot.compile_build(build, "sm_80", greedy)._asdict()
     assert actual["spills"] > 0

@@ -1,26 +1,25 @@
 """Every Triton kernel, forward and backward, against the reference that the plain tests prove.
 
-Shapes are odd on purpose; blocks are those that ship for sm_90. Only float32: the interpreter's
-bfloat16 products are wrong.
+The examples of every op's spec, then what is special about an op. Shapes are odd on purpose; blocks
+are those that ship for sm_90. Only float32: the interpreter's bfloat16 products are wrong.
 """
 
-from typing import get_args
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
 import ganbench_kernels as kernels
-from ganbench_kernels import dispatch, reference
+from ganbench_kernels import dispatch, parzen, pooled_maxout, reference
 from ganbench_kernels.affine_maxout import op as maxout_op
 from ganbench_kernels.philox import dropout_mask, philox
 from ganbench_kernels.reference import Objective
+from ganbench_kernels.spec import Example, Spec, specs
 
 MAXOUT_SHAPES = ((2, 63, 100, 24, 3), (1, 100, 63, 17, 5), (2, 1, 1, 1, 1), (1, 3, 784, 40, 5))
 # Sums of up to 784 rounded products of size one, in another order.
 PRODUCTS = {"rtol": 1e-5, "atol": 1e-4}
-# Element by element, the same formula rounds at most a few times.
-ELEMENTS = {"rtol": 3e-6, "atol": 1e-6}
 SEEDS, OFFSET = torch.tensor([2**40 + 1, -7]), torch.tensor(2**33 + 5)
 KEEPS = (None, 0.5, 0.8)
 IMPLS = ("triton", "triton_epilogue")
@@ -36,6 +35,26 @@ def maxout_inputs(s: int, n: int, d: int, u: int, p: int) -> tuple[Tensor, ...]:
 
 def mask(keep: float | None, seeds: int) -> tuple[float, Tensor | None, Tensor | None]:
     return (1.0, None, None) if keep is None else (keep, SEEDS[:seeds], OFFSET)
+
+
+CASES = [
+    pytest.param(spec, example, id=f"{spec.op}-{example.label}")
+    for spec in specs().values()
+    for example in spec.examples
+    if not example.on_gpu_only
+]
+
+
+@pytest.mark.parametrize(("spec", "example"), CASES)
+def test_triton_equals_the_reference_in_float64(
+    spec: Spec, example: Example, run_example: Callable[..., list[Tensor]]
+) -> None:
+    actual = run_example(spec.call, example, "triton")
+    exact = run_example(spec.call, example, "reference", wide=True)
+    tolerance = example.tolerance or spec.tolerance
+    for one, truth in zip(actual, exact, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one.double(), truth, **tolerance, equal_nan=True)
 
 
 @pytest.mark.parametrize("impl", IMPLS)
@@ -100,19 +119,6 @@ def test_maxout_of_views_through_the_public_op() -> None:
         torch.testing.assert_close(actual, expected, **PRODUCTS)
 
 
-@pytest.mark.parametrize("keep", [0.5, 0.8, 0.3])
-@pytest.mark.parametrize("shape", [(2, 1271), (2, 3, 7, 13), (2, 1), (2, 0)])
-def test_dropout(shape: tuple[int, ...], keep: float) -> None:
-    x = randn(*shape).requires_grad_()
-    results = []
-    for impl in ("triton", "reference"):
-        out = kernels.dropout(x, keep, SEEDS, OFFSET, impl=impl)
-        results.append((out, torch.autograd.grad(out.square().sum(), x)[0]))
-    for actual, expected in zip(*results, strict=True):
-        assert torch.equal(actual == 0, expected == 0)
-        torch.testing.assert_close(actual, expected, **ELEMENTS)
-
-
 def test_dropout_keeps_lanes_below_the_threshold_only() -> None:
     # One element's lane at a time is the threshold: dropped there, kept one above.
     x = torch.ones(1, 400)
@@ -129,46 +135,11 @@ def test_dropout_keeps_lanes_below_the_threshold_only() -> None:
             assert torch.equal(out != 0, kernels.dropout(x, keep, SEEDS[:1], OFFSET) != 0)
 
 
-@pytest.mark.parametrize(
-    ("shape", "sizes"),
-    [
-        ((2, 4, 9, 7), (2, 4, 2)),
-        ((1, 6, 5, 5), (3, 2, 2)),
-        ((2, 4, 5, 5), (2, 3, 1)),
-        ((2, 4, 9, 10), (2, 4, 3)),
-        ((0, 2, 4, 5), (2, 4, 2)),
-    ],
-)
-def test_maxout_pool2d(shape: tuple[int, ...], sizes: tuple[int, int, int]) -> None:
-    # One decimal: plenty of ties.
-    x = randn(*shape).round(decimals=1)
-    if x.numel():
-        x[0, 0, 0, 0] = torch.nan
-    x.requires_grad_()
+@pytest.mark.parametrize("example", pooled_maxout.SPEC.examples[:-1], ids=lambda one: one.label)
+def test_maxout_pool2d_is_exact(example: Example) -> None:
+    (x,), sizes = example.inputs(torch.float32, "cpu")
     outs = [kernels.maxout_pool2d(x, *sizes, impl=impl) for impl in ("triton", "reference")]
     torch.testing.assert_close(*outs, rtol=0, atol=0, equal_nan=True)
-    grad = randn(*outs[0].shape)
-    gradients = [torch.autograd.grad(out, x, grad)[0] for out in outs]
-    torch.testing.assert_close(*gradients, **ELEMENTS)
-
-
-# Above 32,768 a seed's logits take two launches.
-@pytest.mark.parametrize("n", [0, 1, 63, 1271, 33_000])
-@pytest.mark.parametrize("objective", get_args(Objective))
-def test_adversarial_loss(objective: Objective, n: int) -> None:
-    real, fake = (10 * randn(2, 2, n)).unbind()
-    if n > 2:
-        real[0, :2], fake[0, :2] = torch.tensor([1e4, -1e4]), torch.tensor([-1e4, 1e4])
-        fake[1, 2] = torch.nan
-    logits = [real.requires_grad_(), fake.requires_grad_()]
-    results = []
-    for impl in ("triton", "reference"):
-        d, g = kernels.adversarial_loss(*logits, objective, impl=impl)
-        results.append((d, g, *torch.autograd.grad((2 * d + 3 * g).sum(), logits)))
-    # Terms of 1e4 cancel in the means: each partial sum is off by up to a rounding of those.
-    atol = 1e4 * 2**-20 / n if n > 2 else 1e-6
-    for actual, expected in zip(*results, strict=True):
-        torch.testing.assert_close(actual, expected, rtol=3e-6, atol=atol, equal_nan=True)
 
 
 @pytest.mark.parametrize("objective", ["non_saturating", "minimax"])
@@ -182,19 +153,14 @@ def test_adversarial_loss_of_one_logit_is_precise(objective: Objective) -> None:
         torch.testing.assert_close(loss.double(), truth, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("programs", [1, 512], ids=["one_split", "many_splits"])
-@pytest.mark.parametrize(("m", "n", "d", "k"), [(70, 300, 63, 10), (1, 1, 1, 1), (130, 65, 32, 3)])
-def test_parzen(
-    m: int, n: int, d: int, k: int, programs: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ganbench_kernels.parzen.launch.PROGRAMS", programs)
-    points, centers = randn(m, d).sigmoid(), randn(n, d).sigmoid()
-    sigmas = torch.logspace(-1, 0, k)
-    actual = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
-    wide = [tensor.double() for tensor in (points, centers, sigmas)]
-    exact = kernels.parzen_log_likelihood(*wide)
-    # float32 distances at a bandwidth of 0.1: half of what kernels/README.md allows, in nats.
-    torch.testing.assert_close(actual.double(), exact, rtol=1e-6, atol=0.01)
+@pytest.mark.parametrize("example", parzen.SPEC.examples[:-1], ids=lambda one: one.label)
+def test_parzen_without_splits(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganbench_kernels.parzen.launch.PROGRAMS", 1)
+    actual, exact = (
+        kernels.parzen_log_likelihood(*example.inputs(torch.float32, "cpu", wide)[0], impl=impl)
+        for impl, wide in (("triton", False), ("reference", True))
+    )
+    torch.testing.assert_close(actual.double(), exact, **parzen.SPEC.tolerance)
 
 
 # numpy's word on what the interpreter is asked for here.
@@ -205,23 +171,6 @@ def test_parzen_shows_a_nan_and_takes_no_points() -> None:
     actual = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
     assert actual.isnan().tolist() == [[False, False, True, False, False]]
     assert kernels.parzen_log_likelihood(points[:0], centers, sigmas, impl="triton").numel() == 0
-
-
-@pytest.mark.parametrize("as_tensors", [False, True])
-def test_sgd(as_tensors: bool) -> None:
-    shapes = (3, 1271), (2, 5, 4, 63), (2, 5, 4), (7,), (0, 3)
-    bounds = [1.9, 1.0, None, None, 1.0]
-    rates = [torch.tensor(rate) if as_tensors else rate for rate in (0.1, 0.7)]
-    results = []
-    for impl in ("triton", "reference"):
-        values, velocities, gradients = (
-            [scale * randn(*shape) for shape in shapes] for scale in (1, 2, 3)
-        )
-        step = values, velocities, gradients, *rates, bounds
-        kernels.sgd_momentum_max_norm_(*step, impl=impl)
-        results.append(values + velocities)
-    for actual, expected in zip(*results, strict=True):
-        torch.testing.assert_close(actual, expected, **ELEMENTS)
 
 
 def test_triton_refuses_float64() -> None:
