@@ -89,6 +89,7 @@ def _source(build: Build, constants: dict[str, Any]) -> ASTSource:
             signature[name] = "constexpr"
             continue
         signature[name] = _argument_type(build, name)
+        # A launch tells the compiler which sizes divide by 16: it vectorises loads by that.
         if signature[name].startswith("*") or (
             signature[name] == "i32" and (build.aligned or name in build.always_aligned)
         ):
@@ -179,6 +180,7 @@ def problems(measured: dict[str, dict[str, Any]], budgets: dict[str, dict[str, A
     lines = []
     for arch, table in measured.items():
         expected = budgets.get(arch, {})
+        # A kernel without a budget, and a budget without a kernel, are errors too.
         for name in sorted(expected.keys() ^ table.keys()):
             lines.append(f"{arch} {name}: measured and budgeted builds differ; rewrite the budgets")
         for name in sorted(expected.keys() & table.keys()):

@@ -40,6 +40,7 @@ def choose(op: str, impl: Impl, tensor: Tensor, size: int) -> str:
     Raises:
         ValueError: "triton" was asked for and cannot run on this tensor.
     """
+    # What a call asks for wins over the process's default, and that over the tuned table.
     impl = _default if impl == "auto" else impl
     if impl == "triton":
         _require_triton(op, tensor)
@@ -133,6 +134,7 @@ def architecture(device: torch.device) -> str:
         return "sm_90"
     if torch.version.hip:
         return "gfx942"
+    # Newer GPUs take the settings of the newest architecture that has some.
     major = torch.cuda.get_device_capability(device)[0]
     if major < 8:
         name = torch.cuda.get_device_name(device)
@@ -181,6 +183,7 @@ def _triton_fits(tensor: Tensor) -> bool:
 def _fastest(op: str, tensor: Tensor, size: int) -> str:
     """Triton, unless a table measured on this architecture says that torch wins at this size."""
     table = tuned_table(architecture(tensor.device))["auto"]
+    # Rows are in order of size; the last one has no upper end.
     for row in table.get(op, {}).get(dtype_name(tensor.dtype), []):
         if row["up_to"] is None or size <= row["up_to"]:
             return row["impl"]

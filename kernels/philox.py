@@ -46,6 +46,7 @@ def philox(
         key: two int64 tensors of 32-bit words that broadcast with the counter.
     """
     c0, c1, c2, c3 = counter
+    # Keys of all rounds at once: small tensors, whose cost is the number of calls.
     rounds = torch.arange(ROUNDS, device=key[0].device)
     keys = [
         ((word.unsqueeze(-1) + step * rounds) & WORD).unbind(-1)
@@ -80,11 +81,14 @@ def dropout_masks(
     seeds = seed.reshape(-1, 1)
     count = max(seeds.numel(), 1)
     thresholds = [keep_lanes(keep) for keep in keeps]
+    # Blocks of all masks lie side by side, each with the number of its mask, so that the rounds run
+    # once over all of them.
     sizes = [shape.numel() // count for shape in shapes]
     counts = [blocks(*both) for both in zip(sizes, thresholds, strict=True)]
     block, number = _places(tuple(counts), seed.device)
     # int32 keeps the low 32 bits; a little-endian int16 view then gives the lanes in order.
     bits = torch.stack(words(block, seeds, offset + number), -1).to(torch.int32)
+    # The last block of a mask may be longer than the mask.
     masks = []
     for part, shape, size, threshold in zip(
         bits.split(counts, 1), shapes, sizes, thresholds, strict=True

@@ -100,6 +100,7 @@ def maxout_backward(
         needs_weight: the same for those of weight and bias.
     """
     pieces = weight.shape[-3]
+    # Each piece's share of the gradient; `which` of a dropped output matches none.
     piece = torch.arange(pieces, dtype=torch.uint8, device=grad.device).unsqueeze(-1)
     won = which.unsqueeze(-2) == piece
     routed = (won.view(torch.uint8).to(grad.dtype) * (grad / keep).unsqueeze(-2)).flatten(-2)
@@ -126,6 +127,7 @@ def affine_backward(
     grad_x = routed @ weight.flatten(-3, -2) if needs_x else x.new_empty(0)
     if not needs_weight:
         return grad_x, x.new_empty(0), x.new_empty(0)
+    # Weighting x instead of the routed gradients: there are fewer inputs than pieces times units.
     if row_weight is None:
         grad_bias = routed.sum(-2)
     else:
@@ -206,6 +208,8 @@ def sgd_momentum_max_norm_(
     with torch.no_grad():
         steps = zip(parameters, velocities, gradients, bounds, strict=True)
         for parameter, velocity, gradient, bound in steps:
+            # A number fuses into one call; the value of a tensor would have to come from its
+            # device.
             if isinstance(lr, Tensor):
                 velocity.mul_(momentum).sub_(gradient * lr)
             else:
@@ -238,6 +242,7 @@ def adversarial_loss(
     # which neither overflows nor loses small values.
     towards = torch.stack((real_logits, -fake_logits, -fake_logits if minimax else fake_logits))
     real, fake, generator = -functional.logsigmoid(towards).mean(-1)
+    # Each loss is log(1 + exp(-a)), whose derivative is -sigmoid(-a); signs and halves follow.
     gradients = torch.sigmoid(-towards).div_(real_logits.shape[-1])
     gradients[0] *= -0.5
     gradients[1] *= 0.5
@@ -251,6 +256,7 @@ def _margin_losses(
     if objective == "hinge":
         real_margin, fake_margin = 1 - real, 1 + fake
         loss = (functional.relu(real_margin) + functional.relu(fake_margin)).mean(-1)
+        # Comparisons that a NaN fails leave the slope as it is; the loss shows the NaN.
         d_real, d_fake = (real_margin <= 0).to(real.dtype) - 1, 1 - (fake_margin <= 0).to(fake)
     else:
         loss = fake.mean(-1) - real.mean(-1)

@@ -61,6 +61,7 @@ class FusedOp:
         self.forward = forward
         inputs = len(inspect.signature(forward).parameters)
 
+        # torch wants one gradient for each input; ours are those of the leading tensors.
         def finish(ctx: Any, gradients: Tensor | tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
             if isinstance(gradients, Tensor):
                 gradients = (gradients,)
@@ -71,6 +72,8 @@ class FusedOp:
         def refuse(ctx: Any, *_: Any) -> None:
             raise NotImplementedError(no_second_derivative(name))
 
+        # What torch.compile keeps in its graph. The backward is an op too, and must refuse a
+        # gradient.
         self.op = torch.library.custom_op(f"ganbench::{name}", forward, mutates_args=())
         self.backward_op = torch.library.custom_op(
             f"ganbench::{name}_backward", backward, mutates_args=()
@@ -106,6 +109,7 @@ class FusedOp:
 
     def __call__(self, *inputs: Any) -> Any:
         """Runs the op, as eager calls or the compiler need it."""
+        # The cheapest path that the call allows: see the module's first lines.
         if torch.compiler.is_compiling():
             return self.op(*inputs)
         if torch.is_grad_enabled():

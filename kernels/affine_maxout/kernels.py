@@ -29,6 +29,7 @@ def dropout_factors(
 
     `first` is the tile's first output, of its seed's N x U.
     """
+    # The ten rounds of Philox run once for a group, whose bits its members cut out.
     groups = GROUP * tl.arange(0, BLOCK_U // GROUP)
     leader = first + tl.arange(0, BLOCK_N)[:, None] * U + groups[None, :]
     member = tl.arange(0, GROUP)[None, None, :]
@@ -67,6 +68,7 @@ def maxout_fwd_kernel(
     x_tile = x_ptr + (s * N + row) * D + rows[:, None] * D + columns[None, :]
     best = tl.full([BLOCK_N, BLOCK_U], float("-inf"), tl.float32)
     which = tl.zeros([BLOCK_N, BLOCK_U], tl.int32)
+    # Pieces one after the other: each is a whole product, of which only the best so far is kept.
     for p in range(P):
         piece = (s * P + p) * U + unit
         weight_tile = weight_ptr + piece * D + units[None, :] * D + columns[:, None]
@@ -84,6 +86,7 @@ def maxout_fwd_kernel(
         wins = (affine > best) | (affine != affine)
         which = tl.where(wins, p, which)
         best = tl.where(wins, affine, best)
+    # While the tile is in registers; `which` carries the mask to the backward pass.
     if DROPOUT:
         seed, offset = tl.load(seed_ptr + s), tl.load(offset_ptr)
         first = row.to(tl.int64) * U + unit
@@ -115,6 +118,7 @@ def maxout_bwd_input_kernel(
     BLOCK_U: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ):
+    # One program for each tile of rows and inputs; the sum runs over units and pieces.
     s = tl.program_id(2).to(tl.int64)
     row, column = tl.program_id(0) * BLOCK_N, tl.program_id(1) * BLOCK_D
     rows, units, columns = tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_U), tl.arange(0, BLOCK_D)
@@ -128,6 +132,8 @@ def maxout_bwd_input_kernel(
         base = (s * N + row) * U + unit
         grad = tl.load(grad_ptr + base + outputs, mask=inside, other=0.0)
         which = tl.load(which_ptr + base + outputs, mask=inside, other=DROPPED)
+        # The gradient is loaded once for all pieces. Each gets the part that it won, built in
+        # registers: in memory it would be P times as large, and zero but for a share of 1 / P.
         for p in range(P):
             weight = tl.load(
                 weight_ptr + ((s * P + p) * U + unit) * D + column + weights,
@@ -160,6 +166,7 @@ def maxout_bwd_weight_kernel(
     BLOCK_U: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ):
+    # One program for each tile of a piece's weights; the sum runs over the rows.
     s, p = (tl.program_id(2) // P).to(tl.int64), tl.program_id(2) % P
     unit, column = tl.program_id(0) * BLOCK_U, tl.program_id(1) * BLOCK_D
     rows, units, columns = tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_U), tl.arange(0, BLOCK_D)
@@ -175,6 +182,7 @@ def maxout_bwd_weight_kernel(
         grad = tl.load(grad_ptr + base + outputs, mask=inside, other=0.0)
         which = tl.load(which_ptr + base + outputs, mask=inside, other=DROPPED)
         routed = tl.where(which == p, grad, 0.0).to(grad.dtype)
+        # Rows of different players weigh differently in one pass.
         if WEIGHTED:
             row_weight = tl.load(row_weight_ptr + s * N + row + rows, mask=in_rows, other=0.0)
             routed = (routed * row_weight[None, :]).to(grad.dtype)
@@ -184,11 +192,13 @@ def maxout_bwd_weight_kernel(
             other=0.0,
         )
         total = tl.dot(routed, x, total, input_precision=PRECISION)
+        # From the same rounded gradients that the product takes, summed in float32.
         bias_total += tl.sum(routed.to(tl.float32), 1)
     piece = (s * P + p) * U + unit
     target = grad_weight_ptr + piece * D + column + units[:, None] * D + columns[None, :]
     inside = in_units[:, None] & in_columns[None, :]
     tl.store(target, (total * scale).to(grad_weight_ptr.dtype.element_ty), mask=inside)
+    # Every block of inputs has the same sum: the first one writes it.
     if tl.program_id(1) == 0:
         bias = (bias_total * scale).to(grad_bias_ptr.dtype.element_ty)
         tl.store(grad_bias_ptr + piece + units, bias, mask=in_units)
@@ -210,6 +220,7 @@ def maxout_epilogue_fwd_kernel(
     ONE_BIT: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
+    # Outputs are a flat list here: the library's product has the pieces of a row side by side.
     s = tl.program_id(1).to(tl.int64)
     start = tl.program_id(0).to(tl.int64) * BLOCK
     outputs = start + tl.arange(0, BLOCK)
@@ -220,11 +231,13 @@ def maxout_epilogue_fwd_kernel(
     which = tl.zeros([BLOCK], tl.int32)
     for p in range(P):
         affine = tl.load(first_piece + p * U, mask=inside, other=0.0).to(tl.float32)
+        # As in `maxout_fwd_kernel`: a NaN wins and stays, the first of equal pieces too.
         wins = (affine > best) | (affine != affine)
         which = tl.where(wins, p, which)
         best = tl.where(wins, affine, best)
     if DROPOUT:
         seed, offset = tl.load(seed_ptr + s), tl.load(offset_ptr)
+        # Eight neighbours share one Philox call.
         first = start + 8 * tl.arange(0, BLOCK // 8)[:, None]
         kept = kept_lanes(first, tl.arange(0, 8)[None, :], seed, offset, threshold, ONE_BIT)
         factor = tl.where(tl.reshape(kept, [BLOCK]), scale, 0.0)
@@ -253,5 +266,6 @@ def maxout_epilogue_bwd_kernel(
     grad = tl.load(grad_ptr + s * size + outputs, mask=inside, other=0.0)
     which = tl.load(which_ptr + s * size + outputs, mask=inside, other=DROPPED)
     grad = (grad.to(tl.float32) * scale).to(grad.dtype)
+    # Zeros are written too: the library's product reads all pieces.
     for p in range(P):
         tl.store(first_piece + p * U, tl.where(which == p, grad, 0.0).to(grad.dtype), mask=inside)

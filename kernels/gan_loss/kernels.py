@@ -11,6 +11,7 @@ import triton.language as tl
 @triton.jit
 def softplus_and_sigmoid(x):
     """log(1 + exp(x)) and 1 / (1 + exp(-x)), to the last bits for every x."""
+    # exp of a number that is never positive: it cannot overflow, whatever the logit.
     small = tl.exp(-tl.abs(x))
     # log1p(small) = 2 atanh(s): its series keeps small values, which log(1 + small) rounds away.
     s = small / (2.0 + small)
@@ -19,6 +20,7 @@ def softplus_and_sigmoid(x):
     series = 1.0 / 9.0 + s2 * (1.0 / 11.0 + s2 * series)
     series = 1.0 / 5.0 + s2 * (1.0 / 7.0 + s2 * series)
     log1p = 2.0 * s * (1.0 + s2 * (1.0 / 3.0 + s2 * series))
+    # The same exponential gives the sigmoid; tl.maximum would turn a NaN into 0.
     sigmoid = tl.where(x >= 0, 1.0, small) / (1.0 + small)
     positive = tl.where(x > 0, x, tl.where(x != x, x, 0.0))
     return positive + log1p, sigmoid
@@ -27,6 +29,7 @@ def softplus_and_sigmoid(x):
 @triton.jit
 def game(real, fake, OBJECTIVE: tl.constexpr):
     """Each logit's terms of D's and G's loss, and their derivatives (D by real, D by fake, G)."""
+    # Comparisons are written so that a NaN fails them and reaches the loss.
     if OBJECTIVE == "hinge":
         real_margin, fake_margin = 1.0 - real, 1.0 + fake
         d = tl.where(real_margin <= 0, 0.0, real_margin)
@@ -39,6 +42,7 @@ def game(real, fake, OBJECTIVE: tl.constexpr):
         d_real, d_fake = tl.full(fake.shape, -1.0, tl.float32), tl.full(fake.shape, 1.0, tl.float32)
         g_fake = d_real
     else:
+        # sigmoid(-a) is 1 - sigmoid(a) without the cancellation.
         real_loss, not_real = softplus_and_sigmoid(-real)
         fake_loss, fake_probability = softplus_and_sigmoid(fake)
         d = 0.5 * (real_loss + fake_loss)
@@ -63,6 +67,8 @@ def adversarial_loss_kernel(
     OBJECTIVE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
+    # A program sums one part of one seed's logits. With a single part its sum is the loss, and
+    # there is no second launch.
     part, parts, s = tl.program_id(0), tl.num_programs(0), tl.program_id(1).to(tl.int64)
     stride = tl.num_programs(1).to(tl.int64) * N
     d_sum = tl.zeros([BLOCK], tl.float32)
@@ -74,6 +80,7 @@ def adversarial_loss_kernel(
         at = s * N + logits
         real = tl.load(real_ptr + at, mask=inside, other=0.0).to(tl.float32)
         fake = tl.load(fake_ptr + at, mask=inside, other=0.0).to(tl.float32)
+        # Gradients with the losses: the backward pass only scales what is written here.
         d, g, d_real, d_fake, g_fake = game(real, fake, OBJECTIVE)
         d_sum += tl.where(inside, d, 0.0)
         g_sum += tl.where(inside, g, 0.0)

@@ -30,19 +30,24 @@ def parzen_kernel(
     BLOCK_N: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ):
+    # One program for a tile of points and one split of the centers.
     split, row = tl.program_id(1), tl.program_id(0) * BLOCK_M
     rows, columns = tl.arange(0, BLOCK_M), tl.arange(0, BLOCK_D)
     in_rows = row + rows < M
     k_index = tl.arange(0, BLOCK_K)
+    # exp2 is what the hardware has; the bandwidths past K are never stored.
     exponents = tl.load(exponents_ptr + k_index, mask=k_index < K, other=-1.0) * LOG2E
     point_norms = tl.load(point_norms_ptr + row + rows, mask=in_rows, other=0.0)
     points_tile = points_ptr + row.to(tl.int64) * D + rows[:, None] * D + columns[None, :]
+    # The running log-sum-exp: smallest distance of each point, and sums relative to it.
     nearest = tl.full([BLOCK_M], float("inf"), tl.float32)
     sums = tl.zeros([BLOCK_M, BLOCK_K], tl.float32)
     start, stop = split * span, tl.minimum(N, (split + 1) * span)
     centers = tl.arange(0, BLOCK_N)
     centers_tile = centers_ptr + start.to(tl.int64) * D + centers[None, :] * D + columns[:, None]
     for n in range(start, stop, BLOCK_N):
+        # Squared distances from one product, |p|^2 + |c|^2 - 2 p.c; centers past the end are
+        # infinitely far, so that they add nothing.
         in_centers = n + centers < stop
         products = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
         for d in range(0, D, BLOCK_D):
@@ -55,14 +60,18 @@ def parzen_kernel(
         distances = point_norms[:, None] + center_norms[None, :] - 2.0 * products
         # tl.maximum and tl.min drop a NaN: it must reach the sums through the exponentials.
         distances = tl.where(distances < 0, 0.0, distances)
+        # A nearer center rescales every sum, which keeps all exponents at or below zero.
         closer = tl.minimum(nearest, tl.min(distances, 1))
         sums *= tl.exp2((nearest - closer)[:, None] * exponents[None, :])
         nearest = closer
         beyond = distances - closer[:, None]
+        # One distance tile serves all bandwidths. A column of `sums` cannot be indexed: the others
+        # get 0.
         for k in range(K):
             exponent = tl.load(exponents_ptr + k) * LOG2E
             term = tl.sum(tl.exp2(beyond * exponent), 1)
             sums += tl.where(k_index == k, 1.0, 0.0)[None, :] * term[:, None]
+    # The launch joins the splits: it has both parts of each one's log-sum-exp.
     tl.store(nearest_ptr + split.to(tl.int64) * M + row + rows, nearest, mask=in_rows)
     target = sums_ptr + split.to(tl.int64) * K * M + row + k_index[None, :] * M + rows[:, None]
     tl.store(target, sums, mask=in_rows[:, None] & (k_index < K)[None, :])

@@ -26,11 +26,14 @@ def parzen_log_likelihood(points: Tensor, centers: Tensor, sigmas: Tensor) -> Te
         centers: [N, D].
         sigmas: [K], bandwidths.
     """
+    # The running log-sum-exp of each point: the smallest distance, and sums relative to it.
     exponents = -0.5 / sigmas.square()
     nearest = points.new_full((len(points),), math.inf)
     sums = points.new_zeros((len(sigmas), len(points)))
     for rows, _, part, center, distances in _tiles(points, centers):
         del part, center
+        # A nearer center rescales all sums; exponents stay at or below zero, so that none
+        # overflows.
         closer = torch.minimum(nearest[rows], distances.amin(-1))
         sums[:, rows] *= torch.outer(exponents, nearest[rows] - closer).exp_()
         nearest[rows] = closer
@@ -66,10 +69,12 @@ def parzen_log_likelihood_backward(
         sigmas: [K].
         log_likelihood: the result, [K, M].
     """
+    # Shares come from the result: the backward pass needs no second log-sum-exp.
     log_sums = log_likelihood + log_volume(len(centers), centers.shape[1], sigmas)
     grad_points, grad_centers = torch.zeros_like(points), torch.zeros_like(centers)
     grad_sigmas = -points.shape[1] * grad.sum(-1) / sigmas
     for rows, columns, part, center, distances in _tiles(points, centers):
+        # One matrix for all bandwidths, so that each tile costs two products, not two for each.
         pull = torch.zeros_like(distances)
         for k, sigma in enumerate(sigmas):
             exponent = -0.5 / sigma.square() * distances - log_sums[k, rows].unsqueeze(-1)
@@ -93,6 +98,7 @@ def _tiles(
     point_norms = _squares(points).unsqueeze(-1)
     height = POINTS_PER_THREAD * torch.get_num_threads()
     width = min(CENTERS, len(centers))
+    # Reused by every tile, so that they stay in the core's cache.
     buffer = points.new_empty(min(height, len(points)), width)
     center_buffer = centers.new_empty(width, centers.shape[1])
     for column in range(0, len(centers), CENTERS):
@@ -105,6 +111,7 @@ def _tiles(
             part = points[rows]
             distances = buffer[: len(part), : len(center)]
             torch.addmm(center_norms, part, center.T, alpha=-2, out=distances)
+            # Rounding may leave a small distance below zero.
             distances.add_(point_norms[rows]).clamp_(min=0)
             yield rows, columns, part, center, distances
 

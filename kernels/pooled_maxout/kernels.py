@@ -25,15 +25,18 @@ def maxout_pool2d_fwd_kernel(
 ):
     outputs = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = outputs < size
+    # Where an output lies, from its flat index: maps run slowest, columns fastest.
     column = outputs % W_OUT
     row = outputs // W_OUT % H_OUT
     maps = outputs // (W_OUT * H_OUT)
     best = tl.full([BLOCK], float("-inf"), tl.float32)
     which = tl.zeros([BLOCK], tl.int32)
+    # One loop over pieces, rows and columns of the window: the order that decides ties.
     for candidate in range(PIECES * KERNEL * KERNEL):
         piece = candidate // (KERNEL * KERNEL)
         y = row * STRIDE + candidate // KERNEL % KERNEL
         x = column * STRIDE + candidate % KERNEL
+        # A window at the lower or right border is partial: what lies outside never wins.
         there = inside & (y < H) & (x < W)
         source = ((maps * PIECES + piece) * H + y) * W + x
         value = tl.load(x_ptr + source, mask=there, other=float("-inf")).to(tl.float32)
@@ -69,6 +72,7 @@ def maxout_pool2d_bwd_kernel(
     # At most WINDOWS windows in each direction cover an input; the last starts at its own place.
     WINDOWS: tl.constexpr = (KERNEL + STRIDE - 1) // STRIDE
     total = tl.zeros([BLOCK], tl.float32)
+    # Windows overlap, so that an input may have won several.
     for window in range(WINDOWS * WINDOWS):
         row = y // STRIDE - window // WINDOWS
         column = x // STRIDE - window % WINDOWS
@@ -76,6 +80,7 @@ def maxout_pool2d_bwd_kernel(
         there = inside & (row >= 0) & (row < H_OUT) & (column >= 0) & (column < W_OUT)
         there &= (dy < KERNEL) & (dx < KERNEL)
         source = (maps * H_OUT + row) * W_OUT + column
+        # The number that this input has among the window's candidates: it won if that is `which`.
         candidate = (piece * KERNEL + dy) * KERNEL + dx
         which = tl.load(which_ptr + source, mask=there, other=0).to(tl.int64)
         grad = tl.load(grad_ptr + source, mask=there, other=0.0).to(tl.float32)

@@ -22,9 +22,11 @@ def sgd_kernel(
     TENSOR_MOMENTUM: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
+    # Rates in device memory may change between the replays of a captured graph.
     lr, momentum = scalar(lr, TENSOR_LR), scalar(momentum, TENSOR_MOMENTUM)
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = at < size
+    # In float32 and rounded once, when it is stored.
     velocity = tl.load(velocity_ptr + at, mask=inside).to(tl.float32) * momentum
     velocity -= lr * tl.load(gradient_ptr + at, mask=inside).to(tl.float32)
     parameter = tl.load(parameter_ptr + at, mask=inside).to(tl.float32) + velocity
@@ -46,7 +48,9 @@ def sgd_max_norm_kernel(
     BLOCK: tl.constexpr,
 ):
     lr, momentum = scalar(lr, TENSOR_LR), scalar(momentum, TENSOR_MOMENTUM)
+    # One program for each unit, because its norm needs all its incoming weights.
     start = tl.program_id(0).to(tl.int64) * D
+    # The step, and the norm of what it leaves, in one pass.
     squares = tl.zeros([BLOCK], tl.float32)
     for d in range(0, D, BLOCK):
         column = d + tl.arange(0, BLOCK)
