@@ -144,7 +144,8 @@ class SampleMeasurer:
         validation, grid = self.protocol.validation_images(images, folds), self.protocol.grid(folds)
         sigma = parzen.choose_bandwidth(validation, stick.first_n(samples), grid).sigma
         metrics = [_metric(one, labels) for one in stick.measure(samples, sigma)]
-        print(f"{self.title}: {labels}: {len(metrics)} measures", flush=True)
+        sampler = " ".join(str(label).replace("_", " ") for label in labels.values())
+        print(f"{self.title}, {sampler}: {len(metrics)} measures", flush=True)
         return metrics
 
     @property

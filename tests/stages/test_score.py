@@ -375,6 +375,17 @@ def test_a_suite_is_scored_with_its_controls(sampled: Project) -> None:
     assert values["blurred_images", "copied_share"] < 0.8
 
 
+def test_progress_names_samplers_in_words(
+    sampled: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = replace(sampled.job("sample_metrics", None), out=sampled.folder / "sample_metrics.json")
+    measure_samples(job, [0], sampled.folder)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "measures" in line]
+    shown = [line.partition(", ")[2].partition(":")[0] for line in lines]
+    baselines = ["held out images", "blurred images", "training images"]
+    assert shown == ["model last 0", *baselines]
+
+
 @pytest.mark.parametrize("samples", [100, 5000])
 def test_the_baselines_are_different_images(samples: int) -> None:
     """The same images would score the same wherever only test images are looked at."""
