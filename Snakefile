@@ -11,10 +11,12 @@ from snakemake.utils import min_version
 
 from ganbench.config import load_suite, suite_experiments
 from ganbench.data.fetch import available, data_directory
+from ganbench.errors import GanbenchError
 from ganbench.numerics import NUMERICS
 from ganbench.provenance import code_digest, has_gpu
 from ganbench.report import outputs as report_outputs
 from ganbench.report.theory import outputs as theory_outputs
+from ganbench.workflow_settings import check_settings
 
 min_version("9.0")
 
@@ -22,15 +24,22 @@ min_version("9.0")
 report: "ganbench/report/captions/workflow.rst"
 
 
-SUITE_FILE = Path(config.get("suite", "configs/suites/paper.yaml"))
-SUITE = load_suite(SUITE_FILE).name
-EXPERIMENTS = {name: entry for name, *entry in suite_experiments(SUITE_FILE)}
+# A user's mistake is one line; raised from here it would be a traceback.
+try:
+    check_settings(config)
+    SUITE_FILE = Path(config.get("suite", "configs/suites/paper.yaml"))
+    SUITE = load_suite(SUITE_FILE).name
+    EXPERIMENTS = {name: entry for name, *entry in suite_experiments(SUITE_FILE)}
+    THEORY = {
+        name: entry for name, *entry in theory_outputs.theory_experiments(SUITE_FILE)
+    }
+except GanbenchError as error:
+    sys.exit(str(error))
 BY_DATASET = {entry[1].dataset: entry[0] for entry in EXPERIMENTS.values()}
 # What is measured on the data alone is measured once, by the first experiment that needs it.
 FIRST = {entry[1].data_digest: name for name, entry in reversed(EXPERIMENTS.items())}
 RESULTS = f"results/{SUITE}"
 REPORT = f"{RESULTS}/report"
-THEORY = {name: entry for name, *entry in theory_outputs.theory_experiments(SUITE_FILE)}
 REPORTED = report_outputs.outputs(SUITE_FILE) + theory_outputs.outputs(SUITE_FILE)
 SHOWN = report_outputs.shown(SUITE_FILE) | theory_outputs.shown(SUITE_FILE)
 # By the environment, not as rule parameters: another device or folder is no reason to run again.

@@ -5,7 +5,6 @@ changes a scientific setting. A variant is a file of its own that says `extends:
 repeats only what differs.
 """
 
-import difflib
 import hashlib
 import json
 from collections.abc import Hashable, Iterator
@@ -25,6 +24,7 @@ from pydantic import (
 )
 
 from ganbench.catalogue import DATASETS
+from ganbench.config_errors import explain
 from ganbench.errors import ConfigError
 
 Activation = Literal["linear", "relu", "sigmoid"]
@@ -362,7 +362,7 @@ def load(model: type[Model], path: Path) -> Model:
     Raises:
         ConfigError: names the file, the key, the value and the remedy.
     """
-    return _validate(model, _read_extended(path, ()), path)
+    return _validate(model, _read_extended(path, ()), path, extendable=True)
 
 
 def load_experiment(path: Path) -> Experiment:
@@ -468,45 +468,10 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _validate(model: type[Model], content: dict[str, Any], path: Path) -> Model:
+def _validate(
+    model: type[Model], content: dict[str, Any], path: Path, extendable: bool = False
+) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(error)}") from None
-
-
-def _explain(error: ValidationError) -> str:
-    """The first problem in the words of the house: place, what is wrong, value, remedy."""
-    problem = error.errors()[0]
-    *place, last = problem["loc"] or ("file",)
-    where = ": ".join(str(part) for part in place)
-    if problem["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(last), _known_keys(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "remove it"
-        return f"{where or 'top level'}: unknown key {last!r}; {hint}"
-    where = ": ".join(filter(None, (where, str(last))))
-    if problem["type"] == "missing":
-        return f"{where}: is missing; add it"
-    value = problem["input"]
-    if (
-        isinstance(value, str)
-        and problem["type"].startswith(("float", "int"))
-        and _is_number(value)
-    ):
-        return f"{where}: YAML reads {value!r} as text; write it with a point and a sign (1.0e-3)"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}, got {value!r}; correct it"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _known_keys() -> list[str]:
-    """Every key of every configuration model, for suggestions."""
-    models = [model for model in Frozen.__subclasses__() if model.__module__ == __name__]
-    return sorted({"extends"}.union(*(model.model_fields for model in models)))
+        raise ConfigError(f"{path}: {explain(error, model, extendable)}") from None

@@ -1,18 +1,20 @@
 """`ganbench doctor`: what is installed, what data is there, and what a suite would take."""
 
+import os
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from ganbench import __version__
-from ganbench.config import suite_experiments
+from ganbench.config import load_suite, suite_experiments
 from ganbench.data.fetch import available, data_directory
 from ganbench.provenance import device_name, git_state, versions
 from ganbench.stages.context import resolve_device
 from ganbench.training.cost import Cost, Rates, cost, measure_rates
 
 WIDTH = 100  # so that a log shows whole columns
+BUSY = 0.8  # of the processors, by the load of the last minute
 
 
 def doctor(suite: Path, data_dir: Path | None, device: str) -> None:
@@ -38,6 +40,9 @@ def doctor(suite: Path, data_dir: Path | None, device: str) -> None:
         + (" on one thread" if device == "cpu" else "")
     )
     console.print(f"data directory {directory}")
+    busy = os.getloadavg()[0]
+    if device == "cpu" and busy > BUSY * (os.cpu_count() or 1):
+        console.print(f"the machine is busy (load {busy:.1f}): the times below are too long")
     console.print(_plan(suite, directory, rates))
 
 
@@ -60,8 +65,8 @@ def _plan(suite: Path, directory: Path, rates: Rates) -> Table:
         needed: Cost = cost(experiment)
         has_data = available(experiment.dataset, directory)
         seconds = needed.seconds(rates)
-        total_hours += len(seeds) * seconds / 3600 * has_data
-        total_bytes += len(seeds) * needed.disk_bytes * has_data
+        total_hours += len(seeds) * seconds / 3600
+        total_bytes += len(seeds) * needed.disk_bytes
         table.add_row(
             name,
             experiment.dataset,
@@ -72,9 +77,13 @@ def _plan(suite: Path, directory: Path, rates: Rates) -> Table:
             f"{seconds / 3600:.2f}",
             f"{needed.disk_bytes / 1e9:.1f}",
         )
+    theory = len(load_suite(suite).theory)
+    if not table.rows:
+        table.caption = f"No training; {theory} theory experiments, minutes each."
+        return table
     table.caption = (
         f"Rough: {total_hours:.1f} hours of training in all, one job at a time, and at most "
-        f"{total_bytes / 1e9:.1f} GB, where data was found."
+        f"{total_bytes / 1e9:.1f} GB, if all data can be had."
     )
     table.caption_justify = "left"
     return table

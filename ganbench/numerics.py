@@ -14,7 +14,7 @@ NUMERICS = {
     "sample": 1,
     "evaluate": 1,
     "baselines": 1,
-    "sample_metrics": 1,
+    "sample_metrics": 2,
     "score": 1,
     "theory": 1,
 }

@@ -96,7 +96,44 @@ def test_defaults_are_those_of_the_released_code(write: Callable[..., Path]) -> 
             "generator: unknown key 'noise_dims'; did you mean 'noise_dim'?",
         ),
         ("training.learn_rate", 1, "training: unknown key 'learn_rate'; did you mean 'learning_ra"),
-        ("qqqq", 1, "top level: unknown key 'qqqq'; remove it"),
+        (
+            "qqqq",
+            1,
+            "top level: unknown key 'qqqq'; remove it, or use one of dataset, discriminator, ",
+        ),
+        ("extend", "a.yaml", "top level: unknown key 'extend'; did you mean 'extends'?"),
+        (
+            "training.epochs",
+            5,
+            "training: unknown key 'epochs'; it belongs under training: phases (each entry)",
+        ),
+        (
+            "generator.irange",
+            0.1,
+            "generator: unknown key 'irange'; it belongs under generator: layers (each entry) or "
+            "discriminator: layers (each entry) or training: phases (each entry): generator_front ",
+        ),
+        (
+            "learn_rate",
+            1,
+            "top level: unknown key 'learn_rate'; did you mean 'learning_rate', under training?",
+        ),
+        (
+            "generator.layers.0.unit",
+            1,
+            "generator: layers: 0: linear: unknown key 'unit'; did you mean 'units'?",
+        ),
+        # No key of a linear layer: a maxout's.
+        (
+            "generator.layers.0.piece",
+            1,
+            "generator: layers: 0: linear: unknown key 'piece'; did you mean 'pieces', under disc",
+        ),
+        (
+            "training.phases",
+            3,
+            "training: phases: should be a list, got 3; write [3]",
+        ),
         ("training.batch_size", ..., "training: batch_size: is missing; add it"),
         (
             "training.learning_rate",
@@ -113,7 +150,7 @@ def test_defaults_are_those_of_the_released_code(write: Callable[..., Path]) -> 
         ("training.batch_size", 99.0, "batch_size: input should be a valid integer, got 99.0"),
         ("training.momentum_initial", 1.0, "momentum_initial: input should be less than 1"),
         ("training.momentum_epochs", 1, "momentum_epochs: input should be greater than or equal"),
-        ("training.phases", [], "training: phases: tuple should have at least 1 item"),
+        ("training.phases", [], "training: phases: list should have at least 1 item"),
         ("training.phases.0.epochs", 0, "training: phases: 0: epochs: input should be greater"),
         ("training.discriminator_steps", 2, "'discriminator_steps' other than 1 needs update: alt"),
         (
@@ -123,7 +160,7 @@ def test_defaults_are_those_of_the_released_code(write: Callable[..., Path]) -> 
         ),
         ("dataset", "cifar100", "dataset: input should be 'mnist', 'cifar10',"),
         ("generator.noise", "gaussian", "generator: noise: input should be 'uniform' or 'normal'"),
-        ("generator.layers", [], "generator: layers: tuple should have at least 1 item"),
+        ("generator.layers", [], "generator: layers: list should have at least 1 item"),
         ("generator.layers.0.irange", ..., "give exactly one of 'irange' and 'sparse_weights'"),
         ("generator.layers.0.sparse_weights", 3, "give exactly one of 'irange' and 'sparse_weig"),
         ("generator.layers.0.bias", "marginal", "generator: layers: 0: linear: bias"),
@@ -145,7 +182,7 @@ def test_defaults_are_those_of_the_released_code(write: Callable[..., Path]) -> 
         ("discriminator.input_keep", 0.0, "discriminator: input_keep: input should be greater"),
         ("discriminator.hidden_keep", 1.5, "discriminator: hidden_keep: input should be less"),
         ("evaluation.protocol", "mine", "evaluation: protocol: input should be 'gan2014', "),
-        ("evaluation.checkpoints", [], "evaluation: checkpoints: tuple should have at least 1"),
+        ("evaluation.checkpoints", [], "evaluation: checkpoints: list should have at least 1"),
     ],
 )
 def test_a_wrong_setting_is_named_with_file_and_key(
@@ -466,7 +503,15 @@ def test_a_suite_yields_its_experiments(
             {"experiments": [{"config": "small.yaml", "seeds": [-1]}]},
             "experiments: 0: seeds: 0: input should be greater than or equal to 0, got -1",
         ),
-        ({"experiments": [{"config": "small.yaml", "seeds": []}]}, "seeds: tuple should have at"),
+        ({"experiments": [{"config": "small.yaml", "seeds": []}]}, "seeds: list should have at"),
+        (
+            {"experiments": [{"config": "small.yaml", "seeds": 3}]},
+            "experiments: 0: seeds: should be a list, got 3; write [3]",
+        ),
+        (
+            {"extends": "other.yaml"},
+            "top level: unknown key 'extends'; remove it, or use one of experiments, name, theory",
+        ),
     ],
 )
 def test_a_wrong_suite_is_refused(

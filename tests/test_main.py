@@ -15,6 +15,7 @@ import pytest
 import typer
 import yaml
 
+from ganbench import __version__
 from ganbench.__main__ import app, main
 from ganbench.records import read_record
 
@@ -306,6 +307,30 @@ def test_a_wrong_file_is_2(tmp_path: Path) -> None:
     assert actual.err == (
         f"{path}: cannot be read (No such file or directory); give the path of a YAML file\n"
     )
+
+
+def test_the_version_is_printed() -> None:
+    actual = end(start("--version"))
+    assert (actual.code, actual.out) == (0, f"ganbench {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read (No such file or directory)"),
+        ("no json", "holds no table of a report"),
+        ("[]", "holds no table of a report"),
+        ('{"table": {"columns": []}}', "holds no table of a report"),
+    ],
+)
+def test_what_is_no_report_is_not_shown(tmp_path: Path, content: str | None, message: str) -> None:
+    path = tmp_path / "report.json"
+    if content is not None:
+        path.write_text(content)
+    actual = end(start("show", path))
+    assert actual.code == 2
+    remedy = "give the report.json that `ganbench report` or `make demo` wrote"
+    assert actual.err == f"{path}: {message}; {remedy}\n"
 
 
 def test_divergence_is_4_and_recorded(config: Callable[..., Path], tmp_path: Path) -> None:

@@ -122,6 +122,25 @@ def edit(finished: Workspace):
         path.write_text(text)
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("siute=demo.yaml", "--config: unknown key 'siute'; did you mean 'suite'?"),
+        ("device=gpu", "--config: device: got 'gpu'; give cpu or cuda"),
+        ("seeds_per_job=0", "--config: seeds_per_job: got 0; give a whole number from 1 on"),
+        ("suite=none.yaml", "none.yaml: cannot be read (No such file or directory); give the path"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(setting: str, message: str) -> None:
+    command = [SNAKEMAKE, "-n", "--cores", "1", "--config", setting]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode != 0
+    # Snakemake itself says first which profile it uses.
+    said = [line for line in process.stderr.splitlines() if "profile" not in line]
+    assert len(said) == 1
+    assert said[0].startswith(message)
+
+
 def test_everything_is_built(finished: Workspace) -> None:
     results = finished.folder / "results/tiny"
     shown = ("report/table1.csv", "report/figure2_tiny.svg", "estimators/estimators.html")

@@ -1,7 +1,7 @@
 """How much of a sampler has collapsed onto a few outputs: the "Helvetica scenario"."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 # Two images are alike when nearer than this share of pairs of the data are.
@@ -11,6 +11,9 @@ ALIKE = 0.01
 COLLAPSED = 0.25
 # 124,750 pairs: a share of .01 is known to .001, and that of 784 pixels costs 15 ms.
 POINTS = 500
+# What `train` and the sample metrics compare with: validation images may be too few, or too much
+# alike, to say what the data are like. Records name it, since older training compared with those.
+REFERENCE = "training_images"
 
 
 def collapse_share(samples: Float[Tensor, "n d"], reference: Float[Tensor, "m d"]) -> float:
@@ -22,7 +25,7 @@ def collapse_share(samples: Float[Tensor, "n d"], reference: Float[Tensor, "m d"
 
     Args:
         samples: of the generator; 500 of them, drawn with a fixed seed, are looked at.
-        reference: images of the data set, as many.
+        reference: training images; as many, drawn alike, are looked at.
 
     Raises:
         ValueError: there are fewer than two of either.
@@ -36,11 +39,14 @@ def collapse_share(samples: Float[Tensor, "n d"], reference: Float[Tensor, "m d"
             f"collapse_share: got {len(samples)} samples and {len(reference)} images; give two "
             "of each or more"
         )
-    radius = torch.quantile(torch.pdist(_spread(reference)), ALIKE)
-    return (torch.pdist(_spread(samples)) <= radius).double().mean().item()
+    radius = torch.quantile(torch.pdist(_few(reference)), ALIKE)
+    return (torch.pdist(_few(samples)) <= radius).double().mean().item()
 
 
-def _spread(rows: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
-    """At most `POINTS` rows from all over, always the same: stored data may be ordered."""
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
-    return rows[order[:POINTS].to(rows.device)]
+def spread(count: int) -> Int64[Tensor, " m"]:
+    """Returns at most `POINTS` places from all over, always the same: data may be ordered."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0))[:POINTS]
+
+
+def _few(rows: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
+    return rows[spread(len(rows)).to(rows.device)]

@@ -120,10 +120,9 @@ class SampleMeasurer:
 
     def held_out(self, yardstick: Yardstick) -> tuple[Yardstick, Float[Tensor, "n d"]]:
         """Returns training images as a perfect sampler's, and a yardstick that lacks them."""
-        train = self.dataset.train
-        held_out, others = np.split(self._order(), [min(self._samples, len(train) // HELD_OUT)])
-        without = self.yardstick(train[others], yardstick.classifier)
-        return without, self.to_rows(train[held_out])
+        held_out, others = self._split()
+        without = self.yardstick(self.dataset.train[others], yardstick.classifier)
+        return without, self.to_rows(self.dataset.train[held_out])
 
     def baselines(self, yardstick: Yardstick) -> Iterator[tuple[str, Yardstick, Tensor]]:
         """Yields samplers whose faults are known, and what each is measured by."""
@@ -131,7 +130,9 @@ class SampleMeasurer:
         nearest = torch.cdist(fresh, fresh).topk(BLURRED, largest=False).indices
         yield "held_out_images", without, fresh
         yield "blurred_images", without, fresh[nearest].mean(1)
-        known = self.dataset.train[self._order()[: self._samples]]
+        # Others than the held-out ones: the same images would score the same against the test set.
+        _, others = self._split()
+        known = self.dataset.train[others[: self._samples]]
         yield "training_images", yardstick, self.to_rows(known)
 
     def measured(
@@ -143,15 +144,20 @@ class SampleMeasurer:
         validation, grid = self.protocol.validation_images(images, folds), self.protocol.grid(folds)
         sigma = parzen.choose_bandwidth(validation, stick.first_n(samples), grid).sigma
         metrics = [_metric(one, labels) for one in stick.measure(samples, sigma)]
-        print(f"{self.title}: {labels}: {len(metrics)} measures", flush=True)
+        sampler = " ".join(str(label).replace("_", " ") for label in labels.values())
+        print(f"{self.title}, {sampler}: {len(metrics)} measures", flush=True)
         return metrics
 
     @property
     def _samples(self) -> int:
         return self.protocol.samples
 
-    def _order(self) -> np.ndarray:
-        return np.random.default_rng(0).permutation(len(self.dataset.train))
+    def _split(self) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the held-out training images, and of all others."""
+        count = len(self.dataset.train)
+        order = np.random.default_rng(0).permutation(count)
+        held_out, others = np.split(order, [min(self._samples, count // HELD_OUT)])
+        return held_out, others
 
 
 def _metric(one: Estimate, labels: Labels) -> Metric:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ganbench.config import settings_digest
 from ganbench.data.datasets import Dataset
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
-from ganbench.evaluation.diversity import COLLAPSED
+from ganbench.evaluation.diversity import COLLAPSED, REFERENCE
 from ganbench.numerics import NUMERICS
 from ganbench.provenance import atomic_path
 from ganbench.records import Metric, Record
@@ -287,8 +287,9 @@ def _metrics(run: Run, s: int) -> list[Metric]:
         ]
         share = progress.history[-1]["collapse_share"]
         assert share is not None, "the last epoch is monitored"
+        labels: dict[str, str | int | float] = {"reference": REFERENCE}
         metrics += [
-            Metric(name="collapse_share", value=share, unit="share of pairs"),
-            Metric(name="collapsed", value=int(share >= COLLAPSED), unit="0 or 1"),
+            Metric(name="collapse_share", value=share, unit="share of pairs", labels=labels),
+            Metric(name="collapsed", value=int(share >= COLLAPSED), unit="0 or 1", labels=labels),
         ]
     return metrics

@@ -159,6 +159,6 @@ def study_saturation(settings: ImageSaturation, seeds: Sequence[int], device: st
     players = _duel(game, runs, Pictures(game), device)
     probe = [_noise(game, settings.points, generator(seed, "monitoring")) for seed in seeds]
     train_discriminator_alone(
-        findings, players, torch.stack(probe), settings.steps, seeds, game.dataset
+        findings, players, torch.stack(probe), settings.steps, seeds, "saturation", game.dataset
     )
     return findings

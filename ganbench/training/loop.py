@@ -19,7 +19,7 @@ from ganbench import seeding
 from ganbench.config import Experiment, Phase, Precision
 from ganbench.data.rows import Images
 from ganbench.errors import ConfigError
-from ganbench.evaluation import parzen
+from ganbench.evaluation import diversity, parzen
 from ganbench.training import naive, networks, schedules, states
 from ganbench.training.fused import engine, graph_epoch
 from ganbench.training.fused.passes import Rates
@@ -57,6 +57,8 @@ class Run:
         _require_device(self.settings.precision, self.device)
         self.protocol = parzen.PROTOCOLS[experiment.evaluation.protocol]
         self.validation = self.protocol.validation_images(validation, folds)
+        # The images that the sample metrics look at too: one generator has one collapse share.
+        self.reference = train.rows(diversity.spread(len(train)).to(train.raw.device))
         keys = [seeding.stream_seed(seed, "dropout") for seed in seeds]
         self.mask_seeds = torch.tensor(keys, device=self.device)
         self.counters = Counters()

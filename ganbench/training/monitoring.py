@@ -51,7 +51,7 @@ def monitor(run: "Run", s: int, row: Row) -> None:
     samples = run.sample(run.protocol.samples, stream, s)
     choice = parzen.choose_bandwidth(run.validation, samples, run.protocol.sigmas)
     best = max(choice.log_likelihoods)
-    share = diversity.collapse_share(samples, run.validation)
+    share = diversity.collapse_share(samples, run.reference)
     row |= {"validation_log_likelihood": best, "sigma": choice.sigma, "collapse_share": share}
     progress = run.progress[s]
     # The best generator so far is kept in memory and in checkpoints, and written at the end.

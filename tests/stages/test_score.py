@@ -375,6 +375,31 @@ def test_a_suite_is_scored_with_its_controls(sampled: Project) -> None:
     assert values["blurred_images", "copied_share"] < 0.8
 
 
+def test_progress_names_samplers_in_words(
+    sampled: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = replace(sampled.job("sample_metrics", None), out=sampled.folder / "sample_metrics.json")
+    measure_samples(job, [0], sampled.folder)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "measures" in line]
+    shown = [line.partition(", ")[2].partition(":")[0] for line in lines]
+    baselines = ["held out images", "blurred images", "training images"]
+    assert shown == ["model last 0", *baselines]
+
+
+@pytest.mark.parametrize("samples", [100, 5000])
+def test_the_baselines_are_different_images(samples: int) -> None:
+    """The same images would score the same wherever only test images are looked at."""
+    data = digits.load()
+
+    def to_rows(raw: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(raw).float().flatten(1) / data.scale
+
+    protocol = replace(parzen.GAN2014, samples=samples)
+    measurer = SampleMeasurer(data, protocol, to_rows, "digits")
+    taken = {name: rows for name, _, rows in measurer.baselines(measurer.yardstick(data.train))}
+    assert torch.cdist(taken["held_out_images"], taken["training_images"]).min() > 0.1
+
+
 def test_the_controls_of_the_same_data_are_measured_once(
     sampled: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,7 +100,7 @@ def test_saturation_study_shows_the_minimax_gradient_fade():
     assert claims["minimax_descends_jsd"].value < 1e-6
     assert claims["non_saturating_descends"].value < 1e-6
     assert claims["shared_fixed_point"].value == 0
-    assert claims["saturation"].value > 10
+    assert claims["saturation_1d"].value > 10
     # with D near 1/2 at the start the two losses push alike
     first = actual.arrays["trained_non_saturating"][0] / actual.arrays["trained_minimax"][0]
     assert ((first > 0.5) & (first < 2)).all()

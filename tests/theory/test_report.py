@@ -1,6 +1,7 @@
 """The theory section: every promised file, the two tables, and refusals."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,12 +9,15 @@ import yaml
 from PIL import Image
 from scipy import stats
 
+from ganbench.config import load
 from ganbench.errors import GanbenchError
 from ganbench.records import read_record
+from ganbench.report.table1.claims import CLAIMS, BoundClaim, Claims
 from ganbench.report.theory import build as theory
 from ganbench.report.theory import tables as theory_tables
-from ganbench.report.theory.outputs import CAPTIONS, outputs, shown
+from ganbench.report.theory.outputs import CAPTIONS, outputs, shown, theory_experiments
 
+SUITES = Path(__file__).parents[2] / "configs" / "suites"
 WIDEST = 1200  # pixels of a picture
 
 
@@ -109,3 +113,19 @@ def test_a_suite_without_theory_has_no_section(tmp_path):
     assert outputs(suite) == []
     assert shown(suite) == {}
     assert theory.build(suite, tmp_path, tmp_path) == []
+
+
+def test_every_metric_that_a_claim_names_is_emitted_by_a_shipped_experiment(small_suite):
+    """A renamed metric would make a claim that holds "not run"."""
+    suites = SUITES.glob("*.yaml")
+    shipped = {one.study.kind for path in suites for _, _, one, _ in theory_experiments(path)}
+    emitted = {
+        metric.name
+        for kind in shipped
+        for metric in read_record(small_suite.parent / "results" / kind / "theory.json").metrics
+        if "bound" in metric.labels
+    }
+    claims = [one for one in load(Claims, CLAIMS).claims if isinstance(one, BoundClaim)]
+    assert {one.id: set(one.metrics) - emitted for one in claims} == {
+        one.id: set() for one in claims
+    }

@@ -15,6 +15,7 @@ from torch import Tensor
 from ganbench import seeding
 from ganbench.errors import ConfigError
 from ganbench.evaluation import diversity, parzen
+from ganbench.evaluation.yardstick import Yardstick
 from ganbench.training import naive, schedules
 from ganbench.training.fused import engine
 from ganbench.training.fused.replay import Replay
@@ -249,7 +250,18 @@ def test_monitoring_follows_the_protocol(new_run: NewRun) -> None:
     actual = parzen.choose_bandwidth(run.validation, samples, parzen.GAN2014.sigmas)
     assert row["validation_log_likelihood"] == max(actual.log_likelihoods)
     assert row["sigma"] == actual.sigma
-    assert row["collapse_share"] == diversity.collapse_share(samples, run.validation)
+    assert row["collapse_share"] == diversity.collapse_share(samples, run.train.rows())
+
+
+def test_training_and_score_compare_with_the_same_images(new_run: NewRun) -> None:
+    """With few, scattered validation images half the pairs of noise would be alike."""
+    run = new_run(count=900)
+    run.validation = 100 * run.validation
+    row = run.run_epoch(nothing)[0]
+    samples = run.sample(32, seeding.generator(0, "monitoring", 1))
+    score = Yardstick(run.train.rows(), run.train.rows()[:40], 0.5 / 16, None).measure(samples, 0.2)
+    (scored,) = (one.value for one in score if one.name == "collapse_share")
+    assert row["collapse_share"] == scored
 
 
 def test_only_the_first_validation_images_are_monitored() -> None:

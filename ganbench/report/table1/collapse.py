@@ -3,8 +3,8 @@
 from ganbench.records import Metric
 from ganbench.report.collect import ExperimentResults
 
-# As `ganbench.evaluation.diversity` has it, which needs torch; a test compares.
-COLLAPSED = 0.25
+# As `ganbench.evaluation.diversity` has them, which needs torch; a test compares.
+COLLAPSED, REFERENCE = 0.25, "training_images"
 
 
 def collapse_notes(results: ExperimentResults) -> list[str]:
@@ -19,8 +19,15 @@ def collapse_notes(results: ExperimentResults) -> list[str]:
 
 
 def _share(results: ExperimentResults, seed: int) -> Metric | None:
-    """Measured at the end of training; by the score where the record of training is older."""
-    shares = results.stages["train"][seed].metrics("collapse_share")
-    if not shares and results.sample_metrics is not None:
-        shares = results.sample_metrics.metrics("collapse_share", source="model", seed=seed)
+    """Against training images: by training itself, by the score where its record is older.
+
+    Records that name no reference compared with validation images, and come last.
+    """
+    trained, measured = results.stages["train"][seed], results.sample_metrics
+    scored = measured.metrics("collapse_share", source="model", seed=seed) if measured else []
+    shares = (
+        trained.metrics("collapse_share", reference=REFERENCE)
+        or scored
+        or trained.metrics("collapse_share")
+    )
     return shares[0] if shares else None

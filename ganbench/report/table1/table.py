@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ganbench.errors import GanbenchError
 from ganbench.provenance import atomic_path
 from ganbench.published import GAN2014
 from ganbench.report.collect import ExperimentResults
@@ -241,8 +242,12 @@ LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
 
 
 def print_table(report_json: Path) -> None:
-    """Prints the table of a report on the terminal."""
-    table = json.loads(report_json.read_text())["table"]
+    """Prints the table of a report on the terminal.
+
+    Raises:
+        GanbenchError: the file is missing, or no report.
+    """
+    table = _table_of(report_json)
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
@@ -256,3 +261,16 @@ def print_table(report_json: Path) -> None:
     console.print(printed)
     for note in table["notes"]:
         console.print(note, markup=False, highlight=False)
+
+
+def _table_of(report_json: Path) -> dict[str, Any]:
+    remedy = "give the report.json that `ganbench report` or `make demo` wrote"
+    try:
+        table = json.loads(report_json.read_text())["table"]
+    except OSError as error:
+        raise GanbenchError(f"{report_json}: cannot be read ({error.strerror}); {remedy}") from None
+    except (ValueError, KeyError, TypeError):
+        raise GanbenchError(f"{report_json}: holds no table of a report; {remedy}") from None
+    if not isinstance(table, dict) or not {"columns", "rows", "notes"} <= table.keys():
+        raise GanbenchError(f"{report_json}: holds no table of a report; {remedy}")
+    return table
