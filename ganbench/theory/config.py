@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from ganbench.config import DatasetName, Frozen, Objective
+from ganbench.config import DatasetName, Frozen, Objective, Title
 
 
 def _list(description: str) -> Any:
@@ -181,6 +181,6 @@ Study = Annotated[
 class TheoryExperiment(Frozen):
     """One theory experiment."""
 
-    title: str = Field(description="How the report calls it.")
-    note: str = Field("", description="What a reader must know.")
+    title: Title = Field(description="How the report calls it.")
+    note: Title = Field("", description="What a reader must know.")
     study: Study
