@@ -76,19 +76,25 @@ def open_input(
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as problem:
         raise error(f"{path}: cannot be read ({reason(problem)}); {remedy}") from None
+    problem = _unfit(os.fstat(descriptor), largest)
+    if problem:
+        os.close(descriptor)
+        raise error(f"{path}: {problem}; {remedy}")
     with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if stat.S_ISDIR(facts.st_mode):
-            raise error(f"{path}: cannot be read (Is a directory); {remedy}")
-        if not stat.S_ISREG(facts.st_mode):
-            raise error(f"{path}: cannot be read (is no regular file); {remedy}")
-        if facts.st_size > largest:
-            size = f"{facts.st_size:,} bytes of at most {largest:,}"
-            raise error(f"{path}: is too large, got {size}; {remedy}")
         try:
             yield file
         except OSError as problem:
             raise error(f"{path}: cannot be read ({reason(problem)}); {remedy}") from None
+
+
+def _unfit(facts: os.stat_result, largest: int) -> str:
+    if stat.S_ISDIR(facts.st_mode):
+        return "cannot be read (Is a directory)"
+    if not stat.S_ISREG(facts.st_mode):
+        return "cannot be read (is no regular file)"
+    if facts.st_size > largest:
+        return f"is too large, got {facts.st_size:,} bytes of at most {largest:,}"
+    return ""
 
 
 def missing(path: Path) -> bool:
