@@ -132,7 +132,9 @@ def read_json(path: Path, remedy: str, error: Error = GanbenchError) -> Any:
     return parse_json(read_text(path, remedy, error), str(path), remedy, error)
 
 
-def parse_json(text: str, where: str, remedy: str, error: Error = GanbenchError) -> Any:
+def parse_json(
+    text: str, where: str, remedy: str, error: Error = GanbenchError, finite: bool = True
+) -> Any:
     """Returns what JSON text holds: finite numbers, each key once, nothing nested too deep.
 
     Args:
@@ -140,12 +142,14 @@ def parse_json(text: str, where: str, remedy: str, error: Error = GanbenchError)
         where: begins the message.
         remedy: ends it.
         error: what is raised.
+        finite: whether NaN and Infinity are refused.
     """
+    constant = _no_constant if finite else float
     try:
         content = json.loads(
-            text, parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_unique
+            text, parse_constant=constant, parse_int=_integer, object_pairs_hook=_unique
         )
-        _check_plain(content)
+        _check_plain(content, finite)
     except RecursionError:
         raise error(f"{where}: is nested too deep; {remedy}") from None
     except ValueError as problem:
@@ -172,7 +176,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _check_plain(content: Any) -> None:
+def _check_plain(content: Any, finite: bool) -> None:
     """Refuses what would harm whoever walks, prints or draws the content later."""
     waiting: list[tuple[Any, int]] = [(content, 0)]
     count = 0
@@ -189,7 +193,7 @@ def _check_plain(content: Any) -> None:
             waiting += [(one, depth + 1) for one in value]
         elif isinstance(value, str):
             check_printable(value)
-        elif isinstance(value, float) and not math.isfinite(value):
+        elif finite and isinstance(value, float) and not math.isfinite(value):
             raise ValueError("a number is too large")
 
 
