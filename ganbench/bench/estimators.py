@@ -262,7 +262,5 @@ def _memory(field: str) -> float:
     """Bytes, by a field of Linux's status file; NaN elsewhere."""
     if not STATUS.exists():
         return float("nan")
-    line = next(
-        line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith(field)
-    )
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
     return 1024.0 * int(line.split()[1])

@@ -35,7 +35,8 @@ def opened(call: ast.Call) -> str | None:
     if name == "pd.read_csv":
         return None if ast.unparse(call.args[0]).startswith("StringIO(") else name
     last = name.rpartition(".")[2]
-    return last if last in METHODS else name if name in FUNCTIONS else None
+    method = isinstance(call.func, ast.Attribute) and last in METHODS
+    return last if method else name if name in FUNCTIONS else None
 
 
 def found() -> set[tuple[str, str]]:
