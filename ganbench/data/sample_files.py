@@ -44,6 +44,8 @@ def read(path: Path) -> np.ndarray:
     Raises:
         DataError: it cannot be read.
     """
+    if missing(path):
+        raise DataError(f"{path}: cannot be read (No such file or directory); give {SUFFIXES}")
     if path.is_dir():
         return _read_folder(path)
     if path.suffix == ".npy":
@@ -52,8 +54,6 @@ def read(path: Path) -> np.ndarray:
         return _read_npz(path)
     if path.suffix == ".pt":
         return _read_pt(path)
-    if missing(path):
-        raise DataError(f"{path}: is missing; give {SUFFIXES}")
     raise DataError(f"{path}: got {path.suffix or 'no suffix'}; give {SUFFIXES}")
 
 

@@ -94,6 +94,8 @@ def _checked_images(name: str, path: Path, images: np.ndarray) -> np.ndarray:
         raise DataError(
             f"{path}: images: should be (N, {SIDE}, {SIDE}), got {images.shape}; {_remedy(name)}"
         )
+    if (images == images[0]).all():
+        raise DataError(f"{path}: images: all are the same picture; {_remedy(name)}")
     # MATLAB's files are in column order, in which gathering a batch is slow.
     return np.ascontiguousarray(images)[:, None]
 

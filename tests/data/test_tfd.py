@@ -245,6 +245,10 @@ BAD_ARRAYS = {
         lambda a: a.update(folds=np.full((COUNT, 5), "a")),
         "folds: should be 0..3, got <U1",
     ),
+    "black images": (
+        lambda a: a["images"].fill(0),
+        "images: all are the same picture",
+    ),
     "complex folds": (
         lambda a: a.update(folds=a["folds"] + 0j),
         "folds: should be 0..3, got complex128",
