@@ -130,6 +130,9 @@ def train(
             envvar="GANBENCH_CHECKPOINT_SECONDS", help="Shortest time between two checkpoints."
         ),
     ] = 60.0,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Delete the checkpoints first.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Train one generator a seed, all together, each from its newest checkpoint."""
@@ -138,7 +141,7 @@ def train(
 
     jobs = list(_jobs("train", config, out, seeds, suite, device, impl, dry_run))
     if jobs:
-        run(jobs, data_directory(data_dir), checkpoint_seconds, in_workflow)
+        run(jobs, data_directory(data_dir), checkpoint_seconds, in_workflow, restart)
 
 
 @app.command()

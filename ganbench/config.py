@@ -7,11 +7,11 @@ repeats only what differs.
 
 import hashlib
 import json
-from collections.abc import Hashable, Iterator
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -26,6 +26,8 @@ from pydantic import (
 from ganbench.catalogue import DATASETS
 from ganbench.config_errors import explain
 from ganbench.errors import ConfigError
+from ganbench.inputs import reason, shown
+from ganbench.plain_yaml import read_yaml
 
 Activation = Literal["linear", "relu", "sigmoid"]
 Checkpoint = Literal["last", "best_validation"]
@@ -36,7 +38,14 @@ else:
 Precision = Literal["float32", "tf32", "bfloat16"]
 Objective = Literal["non_saturating", "minimax", "hinge", "wasserstein"]
 Model = TypeVar("Model", bound=BaseModel)
+# One line of a table; figures and pages have no room for more.
+Title = Annotated[str, Field(max_length=1_000, pattern=r"^[^\n\t]*$")]
 Probability = Annotated[float, Field(gt=0, le=1)]
+MOST_EXTENDS = 10  # files in a row
+NAME = "[a-z0-9_]+"
+OUR_FOLDERS = ("data", "report", "logs", "estimators")  # below results/SUITE
+OUR_SUITES = ("bench", "published")  # below results
+LONGEST_KEY = 64  # characters that are compared with our own keys
 
 
 class Frozen(BaseModel):
@@ -247,7 +256,9 @@ class Evaluation(Frozen):
     )
 
     @model_validator(mode="after")
-    def _epochs_ascend(self) -> Self:
+    def _states_differ(self) -> Self:
+        if len(set(self.checkpoints)) < len(self.checkpoints):
+            raise ValueError("'checkpoints' should name no state twice")
         if list(self.report_epochs) != sorted(set(self.report_epochs)):
             raise ValueError("'report_epochs' should ascend and name no epoch twice")
         return self
@@ -261,8 +272,8 @@ class Evaluation(Frozen):
 class Experiment(Frozen):
     """One row of the table."""
 
-    title: str = Field(description="How tables and figures call it.")
-    note: str = Field("", description="What a reader of the row must know (budget, stand-in).")
+    title: Title = Field(description="How tables and figures call it.")
+    note: Title = Field("", description="What a reader of the row must know (budget, stand-in).")
     paper_column: Literal["MNIST", "TFD"] | None = Field(
         None, description="The column of the paper's Table 1 that this row is compared with."
     )
@@ -350,8 +361,8 @@ class SuiteEntry(Frozen):
 class Suite(Frozen):
     """The experiments that one run of the workflow reproduces."""
 
-    name: str = Field(pattern="^[a-z0-9_]+$", description="Its folder under results/.")
-    title: str = Field(description="Heads the report and the paper.")
+    name: str = Field(pattern=f"^{NAME}$", max_length=100, description="Its folder under results/.")
+    title: Title = Field(description="Heads the report and the paper.")
     experiments: tuple[SuiteEntry, ...] = _layers("In the order of the table.", default=())
     theory: tuple[SuiteEntry, ...] = _layers("Theory experiments, in order.", default=())
 
@@ -381,26 +392,54 @@ def load_suite(path: Path) -> Suite:
         ConfigError: names the file, the key, the value and the remedy.
     """
     suite = _validate(Suite, _read_yaml(path), path)
-    names = [experiment_name(entry.config) for entry in suite.experiments]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"{path}: experiments: {name!r} is listed twice; list its seeds once")
-    for entry in suite.experiments:
+    _check_names(suite, path)
+    for entry in (*suite.experiments, *suite.theory):
         if len(set(entry.seeds)) < len(entry.seeds):
             raise ConfigError(
-                f"{path}: experiments: {entry.config}: seeds: got {list(entry.seeds)}; "
-                "give each seed once"
+                f"{path}: {shown(entry.config)}: seeds: got {shown(list(entry.seeds))}; give each "
+                "seed once"
             )
     return suite
+
+
+def _check_names(suite: Suite, path: Path) -> None:
+    """An experiment's name is a folder of results: one for each, and none of our own."""
+    if suite.name in OUR_SUITES:
+        raise ConfigError(f"{path}: name: {suite.name!r} is a folder of ours; choose another name")
+    seen: set[str] = set()
+    for entry in (*suite.experiments, *suite.theory):
+        name = experiment_name(entry.config)
+        if name in seen:
+            raise ConfigError(f"{path}: experiments: {name!r} is listed twice; list its seeds once")
+        if not re.fullmatch(NAME, name) or name in OUR_FOLDERS:
+            raise ConfigError(
+                f"{path}: config: got {shown(entry.config)}; name the file with a-z, 0-9 and _ "
+                f"(and not {', '.join(OUR_FOLDERS)}), because its results get a folder of that name"
+            )
+        seen.add(name)
 
 
 def suite_experiments(path: Path) -> Iterator[tuple[str, Path, Experiment, tuple[int, ...]]]:
     """Yields name, file, settings and seeds of each experiment of the suite file at `path`."""
     for entry in load_suite(path).experiments:
-        config = (path.parent / entry.config).resolve()
-        if config.is_relative_to(Path.cwd()):
-            config = config.relative_to(Path.cwd())
+        config = entry_file(path, entry)
         yield experiment_name(entry.config), config, load_experiment(config), entry.seeds
+
+
+def entry_file(suite: Path, entry: SuiteEntry) -> Path:
+    """Returns the file of an entry, relative to the working directory where it lies below it.
+
+    Raises:
+        ConfigError: its name is none that a file can have.
+    """
+    try:
+        config = (suite.parent / entry.config).resolve()
+    except (OSError, RuntimeError, ValueError) as problem:
+        raise ConfigError(
+            f"{suite}: config: {shown(entry.config)} cannot be found ({reason(problem)}); give the "
+            "name of a file"
+        ) from None
+    return config.relative_to(Path.cwd()) if config.is_relative_to(Path.cwd()) else config
 
 
 def experiment_name(config: str | Path) -> str:
@@ -414,30 +453,8 @@ def settings_digest(settings: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML whose mappings may not repeat a key."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                line = node.start_mark.line + 1
-                raise yaml.YAMLError(f"key {key!r} is given twice in the mapping at line {line}")
-        return super().construct_mapping(node, deep)
-
-
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        text = Path(path).read_text()
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}); give the path of a YAML file"
-        ) from None
-    try:
-        content = yaml.load(text, _StrictLoader)
-    except yaml.YAMLError as error:
-        message = " ".join(str(error).split())
-        raise ConfigError(f"{path}: is not valid YAML: {message}; fix that line") from None
+    content = read_yaml(Path(path), "give the path of a YAML file", ConfigError)
     if not isinstance(content, dict):
         raise ConfigError(
             f"{path}: should be a mapping of keys, got {type(content).__name__}; see configs/"
@@ -447,12 +464,18 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     path = Path(path)
+    content = _read_yaml(path)
     if path.resolve() in seen:
         raise ConfigError(f"{path}: extends: extends itself; remove one 'extends'")
-    content = _read_yaml(path)
     base = content.pop("extends", None)
     if base is None:
         return content
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: extends: got {shown(base)}; give the name of one file")
+    if len(seen) >= MOST_EXTENDS:
+        raise ConfigError(
+            f"{path}: extends: more than {MOST_EXTENDS} files extend each other; join some"
+        )
     return _merge(_read_extended(path.parent / base, (*seen, path.resolve())), content)
 
 

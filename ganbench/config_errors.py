@@ -6,7 +6,11 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from ganbench.inputs import first_problem, shown
+from ganbench.plain_yaml import plain_number
+
 Place = tuple[str | int, ...]
+LONGEST_KEY = 64  # characters; a longer key is like none of ours, and takes long to compare
 CLOSE_ELSEWHERE = 0.8  # a key of another level is only suggested when it is nearly the same word
 
 
@@ -25,37 +29,29 @@ def explain(error: ValidationError, model: type[BaseModel], extendable: bool = F
         *above, key = place
         named = ": ".join(str(part) for part in above) or "top level"
         also = {"extends"} if extendable and not above else set()
-        return f"{named}: unknown key {key!r}; {_remedy(model, above, str(key), also)}"
+        return f"{named}: unknown key {shown(key)}; {_remedy(model, above, str(key), also)}"
     if problem["type"] == "missing":
         return f"{where}: is missing; add it"
     value = problem["input"]
     if problem["type"] == "tuple_type":
-        return f"{where}: should be a list, got {value!r}; write [{_shown(value)}]"
-    if (
-        isinstance(value, str)
-        and problem["type"].startswith(("float", "int"))
-        and _is_number(value)
-    ):
-        return f"{where}: YAML reads {value!r} as text; write it with a point and a sign (1.0e-3)"
+        return f"{where}: should be a list, got {shown(value)}; write [{_item(value)}]"
+    if isinstance(value, str) and problem["type"].startswith(("float", "int")):
+        number = plain_number(value)
+        if number is not None:
+            return f"{where}: {shown(value)} is text; write {number}"
     # Lists are read as tuples; whoever writes YAML knows lists.
-    message = problem["msg"].removeprefix("Value error, ").replace("Tuple", "list")
-    return f"{where}: {message[0].lower()}{message[1:]}, got {value!r}; correct it"
+    message = first_problem(error)[1].removeprefix("Value error, ").replace("Tuple", "list")
+    return f"{where}: {message[0].lower()}{message[1:]}, got {shown(value)}; correct it"
 
 
-def _shown(value: Any) -> str:
-    return str(value) if isinstance(value, str | int | float) else "..."
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _item(value: Any) -> str:
+    return shown(value) if isinstance(value, str | int | float) else "..."
 
 
 def _remedy(model: type[BaseModel], place: Sequence[str | int], key: str, also: set[str]) -> str:
     """What to do with an unknown key: only keys that are valid where it stands are suggested."""
+    if len(key) > LONGEST_KEY:
+        return "remove it"
     here = also.union(*(one.model_fields for one in _models_at(model, place)))
     elsewhere: dict[str, list[str]] = {}
     for where, name in _places(model):

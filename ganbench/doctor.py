@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ganbench import __version__
 from ganbench.config import load_suite, suite_experiments
@@ -25,7 +26,7 @@ def doctor(suite: Path, data_dir: Path | None, device: str) -> None:
         data_dir: the flag's data directory.
         device: "auto", "cpu" or "cuda".
     """
-    console = Console(highlight=False, soft_wrap=True, width=WIDTH)
+    console = Console(highlight=False, markup=False, soft_wrap=True, width=WIDTH)
     device = resolve_device(device)
     directory = data_directory(data_dir)
     commit, dirty = git_state()
@@ -47,7 +48,7 @@ def doctor(suite: Path, data_dir: Path | None, device: str) -> None:
 
 
 def _plan(suite: Path, directory: Path, rates: Rates) -> Table:
-    table = Table(title=f"What {suite} would run", title_justify="left", box=None)
+    table = Table(title=Text(f"What {suite} would run"), title_justify="left", box=None)
     for column in (
         "experiment",
         "data",

@@ -1,10 +1,29 @@
 """What can go wrong that is not a bug; each class carries the exit code of the command line."""
 
+# Of a message: a path may take 4,096 characters, and the remedy at the end must stay.
+LONGEST, TAIL = 2_000, 500
+
+
+def printable(text: str) -> str:
+    """Returns text with control characters and escape sequences spelled out, all on one line."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
 
 class GanbenchError(Exception):
     """A problem its user can solve: one line that says where, what is wrong, and what to do."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """Returns the line, safe to print whatever a file or a name put into it."""
+        text = super().__str__()
+        if len(text) > LONGEST:
+            text = f"{text[: LONGEST - TAIL]} ... {text[-TAIL:]}"
+        return printable(text)
 
 
 class ConfigError(GanbenchError):
@@ -14,11 +33,11 @@ class ConfigError(GanbenchError):
 class DataError(GanbenchError):
     """A data file is there but is not what it should be."""
 
+    exit_code = 3
+
 
 class DataNotAvailableError(DataError):
     """A data set can neither be found nor fetched."""
-
-    exit_code = 3
 
 
 class DivergenceError(GanbenchError):

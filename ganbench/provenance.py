@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from ganbench.errors import GanbenchError
+from ganbench.inputs import LARGEST_FILE, open_input
 
 # The module where each stage starts; its digest covers what that module imports, and so on down.
 STAGES = {
@@ -75,7 +76,7 @@ def _source(name: str) -> Path | None:
 def _imports(path: Path) -> list[str]:
     """Names that a file imports; `from a import b` may mean the module a.b."""
     names = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -84,7 +85,7 @@ def _imports(path: Path) -> list[str]:
 
 
 def _tree(path: Path) -> str:
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
@@ -101,8 +102,12 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def file_sha256(path: Path) -> str:
-    """Returns the sha256 of a file's bytes, as hexadecimal digits."""
-    with open(path, "rb") as file:
+    """Returns the sha256 of a file's bytes, as hexadecimal digits.
+
+    Raises:
+        GanbenchError: it is missing, no regular file, or cannot be read.
+    """
+    with open_input(path, LARGEST_FILE, "give a file that can be read") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -4,12 +4,13 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ganbench.config import Experiment
 from ganbench.errors import GanbenchError
+from ganbench.inputs import missing, read_model
 from ganbench.numerics import NUMERICS, version_of
 from ganbench.provenance import (
     atomic_path,
@@ -33,6 +34,10 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 class Metric(_Strict):
     """One number with its unit and what it was measured on."""
 
@@ -42,7 +47,8 @@ class Metric(_Strict):
     standard_error: float | None = Field(
         default=None, description="In `unit`; over what, `n` counts."
     )
-    interval: tuple[float, float] | None = Field(
+    # Strict reading takes no list for a tuple, and JSON has lists alone.
+    interval: Annotated[tuple[float, float], BeforeValidator(_tuple)] | None = Field(
         default=None, description="Of 95 %, in `unit`; the measure's docstring says which."
     )
     n: int | None = Field(
@@ -158,19 +164,11 @@ def read_record(path: Path) -> Record:
     Raises:
         GanbenchError: it is missing or not a record of this version.
     """
-    try:
-        return Record.model_validate_json(Path(path).read_text())
-    except OSError as error:
-        raise GanbenchError(
-            f"{path}: cannot be read ({error.strerror}); run the stage that writes it"
-        ) from None
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "file"
-        raise GanbenchError(
-            f"{path}: {where}: not a result record of version {SCHEMA_VERSION} "
-            f"({problem['msg']}); delete it and run its stage again"
-        ) from None
+    what = f"a result record of version {SCHEMA_VERSION}"
+    remedy = (
+        "run the stage that writes it" if missing(path) else "delete it and run its stage again"
+    )
+    return read_model(Record, Path(path), what, remedy)
 
 
 def effective_digest(record: Record) -> str:
@@ -243,7 +241,7 @@ def companion(path: Path, record: Record, name: str) -> Path:
         GanbenchError: the file is missing or is not the one that the record describes.
     """
     file = path.parent / name
-    if not file.is_file():
+    if missing(file) or name not in record.files:
         raise GanbenchError(f"{file}: is missing; delete {path} and run its stage again")
     digest = file_sha256(file)
     if digest != record.files[name]:

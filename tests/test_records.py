@@ -121,7 +121,8 @@ def test_a_missing_record_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        ("not json", "file"),
+        ("[]", "file"),
+        ('{"stage": 1}', "stage"),
         ("{}", "stage"),
         (json.dumps({"schema_version": 2}), "schema_version"),
     ],
@@ -133,6 +134,37 @@ def test_a_file_that_is_no_record_is_refused(tmp_path: Path, text: str, where: s
         read_record(path)
     assert str(error.value).startswith(f"{path}: {where}: not a result record of version 1 (")
     assert str(error.value).endswith("); delete it and run its stage again")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not valid JSON (Expecting value: line 1 column 1 (char 0)); delete it and run"),
+        ('{"stage": "train"', "is not valid JSON (Expecting ',' delimiter"),
+        ('{"stage": 1, "stage": 2}', "is not valid JSON (key 'stage' is given twice)"),
+        ('{"seed": NaN}', "is not valid JSON (NaN is no number)"),
+        ('{"seed": 1e999}', "is not valid JSON (a number is too large)"),
+        ("9" * 5000, "is not valid JSON (an integer has 5,000 digits, at most 20)"),
+        ("[" * 100_000, "is nested too deep"),
+        ('["\\ud800"]', "has a control character"),
+    ],
+)
+def test_a_damaged_record_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(text)
+    with pytest.raises(GanbenchError) as error:
+        read_record(path)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_text_for_a_number_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    content = json.loads(record_of().model_dump_json())
+    content["provenance"]["threads"] = "1"
+    path.write_text(json.dumps(content))
+    with pytest.raises(GanbenchError, match=r"r\.json: provenance\.threads: not a result record"):
+        read_record(path)
 
 
 def test_a_companion_is_checked(tmp_path: Path) -> None:

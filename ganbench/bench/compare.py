@@ -4,7 +4,6 @@ Both trees run in turn, in processes of their own, on the same benchmarks: those
 pair of neighbouring runs gives one ratio, so that a slow spell of the machine hits both sides.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 from ganbench.bench.timing import Ratio, ratio
 from ganbench.errors import GanbenchError
+from ganbench.inputs import parse_json
 
 ROOT = Path(__file__).resolve().parents[2]
 GATE = Path(__file__).resolve().with_name("gate.py")
@@ -152,7 +152,7 @@ def measure(tree: Path, names: Sequence[str]) -> Outcomes:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise GanbenchError(f"bench compare: {tree.name}: a run failed ({last}); fix that tree")
-    result = json.loads(done.stdout)
+    result = parse_json(done.stdout, f"bench compare: {tree.name}", "fix that tree")
     if not Path(result["package"]).is_relative_to(tree):
         raise GanbenchError(
             f"bench compare: {tree.name}: imported {result['package']}; unset PYTHONSAFEPATH and "

@@ -7,6 +7,7 @@ import numpy as np
 from ganbench.data import registry
 from ganbench.data.splits import Dataset, Fold
 from ganbench.errors import DataError
+from ganbench.inputs import open_input
 
 TRAIN = 40_000
 IMAGES_PER_FILE = 10_000
@@ -31,12 +32,13 @@ def load(data_dir: Path) -> Dataset:
 
 def _read_batch(data_dir: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     path = registry.published("cifar10", name, data_dir)
-    content = np.fromfile(path, np.uint8)
     expected = IMAGES_PER_FILE * RECORD_BYTES
+    remedy = "delete it and run 'ganbench fetch'"
+    with open_input(path, 2 * expected, remedy, DataError) as file:
+        content = np.frombuffer(bytearray(file.read()), np.uint8)
     if content.size != expected:
         raise DataError(
-            f"{path}: wrong size, got {content.size} bytes, expected {expected}; "
-            "delete it and run 'ganbench fetch'"
+            f"{path}: wrong size, got {content.size} bytes, expected {expected}; {remedy}"
         )
     records = content.reshape(IMAGES_PER_FILE, RECORD_BYTES)
     return records[:, 1:].reshape(-1, *IMAGE_SHAPE), records[:, 0].copy()

@@ -11,6 +11,7 @@ import requests
 from ganbench.catalogue import DATASETS, Archive, DataFile
 from ganbench.data.registry import file_paths, published, supplied, verified
 from ganbench.errors import DataError, DataNotAvailableError
+from ganbench.inputs import LARGEST_FILE, open_input
 from ganbench.provenance import atomic_path
 
 
@@ -118,7 +119,11 @@ def _not_writable(folder: Path, error: OSError) -> DataError:
 
 def _extract(archive: Path, wanted: dict[str, Path]) -> None:
     """Writes the wanted members of the archive by our own names, whatever paths it has in it."""
-    with tarfile.open(archive, "r:gz") as tar:
+    remedy = "delete it and run 'ganbench fetch'"
+    with (
+        open_input(archive, LARGEST_FILE, remedy, DataError) as file,
+        tarfile.open(fileobj=file, mode="r:gz") as tar,
+    ):
         for member in tar:
             path = wanted.get(Path(member.name).name)
             content = tar.extractfile(member) if path is not None and member.isfile() else None

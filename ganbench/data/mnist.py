@@ -1,11 +1,10 @@
 """MNIST from its four IDX files."""
 
-import gzip
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from ganbench.archives import decompress
 from ganbench.data import registry
 from ganbench.data.splits import Dataset, Fold
 from ganbench.errors import DataError
@@ -15,6 +14,7 @@ VALIDATION = 10_000
 TEST = 10_000
 # Third byte of an IDX file's magic number: its values are unsigned bytes.
 IDX_UINT8 = 8
+LARGEST = 64 * 2**20  # bytes of an unpacked file; the training images are 47 million
 
 
 def load(data_dir: Path) -> Dataset:
@@ -37,7 +37,7 @@ def _read_part(data_dir: Path, part: str, count: int) -> tuple[np.ndarray, np.nd
 
 def _read_idx(data_dir: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     path = registry.published("mnist", name, data_dir)
-    content = _decompress(path)
+    content = decompress(path, LARGEST, "delete it and run 'ganbench fetch'", DataError)
     magic = bytes([0, 0, IDX_UINT8, len(shape)])
     if content[:4] != magic:
         raise DataError(
@@ -59,13 +59,3 @@ def _read_idx(data_dir: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
         )
     # A copy, because an array over bytes is read-only and torch warns of those.
     return values.reshape(shape).copy()
-
-
-def _decompress(path: Path) -> bytes:
-    try:
-        with gzip.open(path) as file:
-            return file.read()
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise DataError(
-            f"{path}: not a whole gzip file ({error}); delete it and run 'ganbench fetch'"
-        ) from None

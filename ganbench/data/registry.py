@@ -1,10 +1,12 @@
 """Which files a data set needs, where they lie, and whether they are the published ones."""
 
+import hashlib
+import os
 from pathlib import Path
 
 from ganbench.catalogue import DATASETS, DataFile, SuppliedFile
 from ganbench.errors import DataError, DataNotAvailableError
-from ganbench.provenance import file_sha256
+from ganbench.inputs import LARGEST_FILE, missing, open_input
 
 
 def file_paths(name: str, data_dir: Path) -> list[Path]:
@@ -31,27 +33,20 @@ def verified(path: Path, expected: DataFile) -> Path:
         DataNotAvailableError: it is missing.
         DataError: it is truncated or another file.
     """
-    if not path.is_file():
+    if missing(path):
         raise DataNotAvailableError(
             f"{path}: is missing; run 'ganbench fetch', or set GANBENCH_DATA or --data-dir to the "
             "folder that has it"
         )
-    size = path.stat().st_size
-    if size < expected.size:
-        raise DataError(
-            f"{path}: truncated, got {size} bytes of {expected.size}; "
-            "delete it and run 'ganbench fetch'"
-        )
-    try:
-        digest = file_sha256(path)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); make it readable for yourself"
-        ) from None
+    remedy = "delete it and run 'ganbench fetch'"
+    with open_input(path, LARGEST_FILE, "put the published file in its place", DataError) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < expected.size:
+            raise DataError(f"{path}: truncated, got {size} bytes of {expected.size}; {remedy}")
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != expected.sha256:
         raise DataError(
-            f"{path}: wrong checksum, got sha256 {digest}, expected {expected.sha256}; "
-            "delete it and run 'ganbench fetch'"
+            f"{path}: wrong checksum, got sha256 {digest}, expected {expected.sha256}; {remedy}"
         )
     return path
 
@@ -71,7 +66,7 @@ def supplied(name: str, data_dir: Path) -> Path:
     """
     file = supplied_file(name)
     path = data_dir / name / file.name
-    if not path.is_file():
+    if missing(path):
         raise DataNotAvailableError(
             f"{path}: is missing and cannot be downloaded; {file.source} and put it there: it must "
             f"have {file.contents}"

@@ -1,32 +1,37 @@
 """Anybody's samples: from a file to rows in [0, 1], refusing what is not what it should be."""
 
+import os
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from ganbench.errors import DataError, GanbenchError
+from ganbench.archives import (
+    DAMAGE,
+    LARGEST_ARRAY,
+    ZIP,
+    npz_names,
+    read_npy,
+    read_npz,
+    read_png,
+)
+from ganbench.errors import DataError
+from ganbench.inputs import missing, open_input, reason, shown
 
 SUFFIXES = ".npy, .npz, .pt, or a folder of .png"
 ARRAY_KEY = "samples"  # of an archive with several arrays
 # How a PNG of each of Pillow's modes is read; any other would lose what it holds.
 MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
-# What reading a damaged file raises; torch, for a zip file that is cut off, a RuntimeError.
-DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-)
 # Pixels may leave [0, 1] by float32's rounding.
 ROUNDING = 1e-6
+CLIPPED = 0.05  # so far beyond [0, 1] pixels were meant to be in it
+MOST_FILES = 1_000_000  # in a folder
+REMEDY = "write it again, without pickled objects"
 
 
 def read(path: Path) -> np.ndarray:
@@ -37,66 +42,118 @@ def read(path: Path) -> np.ndarray:
             weights only), or a folder of PNGs, taken in the order of their names.
 
     Raises:
-        GanbenchError: it cannot be read.
+        DataError: it cannot be read.
     """
+    if missing(path):
+        raise DataError(f"{path}: cannot be read (No such file or directory); give {SUFFIXES}")
     if path.is_dir():
         return _read_folder(path)
-    readers = {".npy": _read_npy, ".npz": _read_npz, ".pt": _read_pt}
-    if path.suffix not in readers:
-        raise GanbenchError(f"{path}: got {path.suffix or 'no suffix'}; give {SUFFIXES}")
-    try:
-        return readers[path.suffix](path)
-    except DAMAGE as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataError(
-            f"{path}: cannot be read as {path.suffix} ({reason}); write it again, without pickled "
-            "objects"
-        ) from None
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    return np.load(path, allow_pickle=False)
+    if path.suffix == ".npy":
+        return read_npy(path, REMEDY, DataError)
+    if path.suffix == ".npz":
+        return _read_npz(path)
+    if path.suffix == ".pt":
+        return _read_pt(path)
+    raise DataError(f"{path}: got {path.suffix or 'no suffix'}; give {SUFFIXES}")
 
 
 def _read_npz(path: Path) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as arrays:
-        names = arrays.files
-        if len(names) != 1 and ARRAY_KEY not in names:
-            raise GanbenchError(
-                f"{path}: got arrays {', '.join(names)}; call the samples {ARRAY_KEY!r}"
-            )
-        return arrays[ARRAY_KEY if ARRAY_KEY in names else names[0]]
+    names = npz_names(path, REMEDY, DataError)
+    if len(names) != 1 and ARRAY_KEY not in names:
+        raise DataError(f"{path}: got arrays {shown(names)}; call the samples {ARRAY_KEY!r}")
+    name = ARRAY_KEY if ARRAY_KEY in names else names[0]
+    return read_npz(path, (name,), REMEDY, DataError)[name]
 
 
 def _read_pt(path: Path) -> np.ndarray:
-    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    with open_input(path, LARGEST_ARRAY, REMEDY, DataError) as file:
+        try:
+            if file.peek(len(ZIP))[: len(ZIP)] != ZIP:
+                raise ValueError("not written by torch.save of version 1.6 or newer")
+            with zipfile.ZipFile(file) as archive:
+                unpacked = sum(member.file_size for member in archive.infolist())
+                if unpacked > LARGEST_ARRAY:
+                    raise ValueError(f"unpacks to {unpacked:,} bytes, at most {LARGEST_ARRAY:,}")
+            file.seek(0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                loaded = torch.load(file, map_location="cpu", weights_only=True)
+            return _tensor_values(path, loaded)
+        # AssertionError: torch's own check of a storage's size.
+        except (OSError, AssertionError, pickle.UnpicklingError, *DAMAGE) as problem:
+            why = "it would run code" if "weights_only" in str(problem) else reason(problem)
+            raise DataError(f"{path}: cannot be read as .pt ({why}); {REMEDY}") from None
+
+
+def _tensor_values(path: Path, loaded: object) -> np.ndarray:
     if not isinstance(loaded, Tensor):
-        raise GanbenchError(f"{path}: holds a {type(loaded).__name__}; save the tensor alone")
+        raise DataError(f"{path}: holds a {type(loaded).__name__}; save the tensor alone")
+    plain = loaded.layout == torch.strided and not loaded.is_meta and not loaded.is_quantized
+    if not plain or loaded.is_complex() or loaded.is_nested:
+        raise DataError(f"{path}: holds a tensor without plain real numbers; save x.float().cpu()")
+    # A view may claim any number of elements of a small storage.
+    if loaded.numel() * torch.float32.itemsize > LARGEST_ARRAY:
+        raise DataError(f"{path}: shape {shown(tuple(loaded.shape))} is too large; save less")
     return loaded.detach().float().numpy()
 
 
-def _read_folder(path: Path) -> np.ndarray:
-    files = sorted(path.glob("*.png"))
+def png_files(folder: Path) -> list[Path]:
+    """Returns the PNGs of a folder in the order of their names.
+
+    Raises:
+        DataError: there are none, or some lie in its subfolders, or there are too many.
+    """
+    files, subfolders = [], []
+    for entry in _entries(folder):
+        # Finder writes such a file beside each that it copies.
+        if entry.name.startswith("._"):
+            continue
+        if entry.is_dir():
+            subfolders.append(entry)
+        elif entry.name.lower().endswith(".png"):
+            files.append(Path(entry.path))
+    below = next((one for one in subfolders if _holds_png(Path(one.path))), None)
+    if below is not None:
+        raise DataError(
+            f"{folder}: has PNGs in its subfolder {shown(below.name)}; put all into one folder"
+        )
     if not files:
-        raise GanbenchError(f"{path}: holds no .png; give {SUFFIXES}")
-    images = [_read_png(file) for file in files]
-    shapes = {image.shape for image in images}
-    if len(shapes) > 1:
-        raise GanbenchError(f"{path}: images of sizes {sorted(shapes)}; make them all alike")
-    return np.stack(images).astype(np.float32) / 255
+        raise DataError(f"{folder}: holds no .png; give {SUFFIXES}")
+    return sorted(files)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry, _ in zip(entries, range(MOST_FILES + 1), strict=False)]
+    except OSError as problem:
+        raise DataError(f"{folder}: cannot be read ({reason(problem)}); give {SUFFIXES}") from None
+    if len(found) > MOST_FILES:
+        raise DataError(f"{folder}: more than {MOST_FILES:,} files; give an .npy file instead")
+    return found
+
+
+def _holds_png(folder: Path) -> bool:
+    return any(entry.name.lower().endswith(".png") for entry in _entries(folder))
+
+
+def _read_folder(path: Path) -> np.ndarray:
+    files = png_files(path)
+    first = _read_png(files[0])
+    if first.nbytes * len(files) * torch.float32.itemsize > LARGEST_ARRAY:
+        raise DataError(f"{path}: {len(files):,} images of {first.shape} are too many; give fewer")
+    images = np.empty((len(files), *first.shape), np.uint8)
+    for number, file in enumerate(files):
+        pixels = _read_png(file)
+        if pixels.shape != first.shape:
+            sizes = sorted({first.shape, pixels.shape})
+            raise DataError(f"{path}: images of sizes {sizes}; make them all alike")
+        images[number] = pixels
+    return images.astype(np.float32) / 255
 
 
 def _read_png(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            mode = image.mode + " with transparency" * ("transparency" in image.info)
-            if mode not in MODES:
-                raise GanbenchError(
-                    f"{path}: got an image of mode {mode}; save 8-bit grey (L) or colour (RGB)"
-                )
-            return np.asarray(image.convert(MODES[mode]))
-    except (UnidentifiedImageError, OSError) as error:
-        raise GanbenchError(f"{path.parent}: {error}; write the images again") from None
+    return read_png(path, MODES, "write the images again", DataError)
 
 
 def rows(
@@ -119,13 +176,13 @@ def rows(
         draws: return up to so many times as many, as far as there are.
 
     Raises:
-        GanbenchError: shape, number or values are wrong.
+        DataError: shape, number or values are wrong.
     """
     if array.dtype.kind not in "fiub":
-        raise GanbenchError(f"{where}: got values of type {array.dtype}; give real numbers")
+        raise DataError(f"{where}: got values of type {array.dtype}; give real numbers")
     images = _channels_first(array, shape, where)
     if len(images) < count:
-        raise GanbenchError(
+        raise DataError(
             f"{where}: got {len(images)} samples, the protocol takes {count}; draw more"
         )
     taken = count * min(draws, len(images) // count)
@@ -146,7 +203,7 @@ def _channels_first(array: np.ndarray, shape: tuple[int, int, int], where: str) 
     if layout == (height, width, 3) and channels == 1 and (array == array[..., :1]).all():
         return array[..., 0]
     plain = f"(N, {height}, {width}), " if channels == 1 else ""
-    raise GanbenchError(
+    raise DataError(
         f"{where}: wrong shape, got {array.shape}; give (N, {channels * height * width}), {plain}"
         f"(N, {channels}, {height}, {width}) or (N, {height}, {width}, {channels})"
     )
@@ -155,22 +212,22 @@ def _channels_first(array: np.ndarray, shape: tuple[int, int, int], where: str) 
 def _check_values(values: np.ndarray, scale: float, where: str) -> None:
     wrong = ~np.isfinite(values)
     if wrong.any():
-        raise GanbenchError(
+        raise DataError(
             f"{where}: {wrong.sum()} values are NaN or infinite, the first in sample "
             f"{int(np.argmax(wrong.any(axis=1)))}; fix the model that drew them"
         )
     low, high = float(values.min()), float(values.max())
     if low < -ROUNDING or high > 1 + ROUNDING:
-        raise GanbenchError(
-            f"{where}: values from {low:g} to {high:g}; {_remedy(low, high, scale)}"
-        )
+        raise DataError(f"{where}: values from {low:g} to {high:g}; {_remedy(low, high, scale)}")
     if (values == values[0]).all():
-        raise GanbenchError(f"{where}: all samples are the same image; nothing can be scored")
+        raise DataError(f"{where}: all samples are the same image; nothing can be scored")
 
 
 def _remedy(low: float, high: float, scale: float) -> str:
     if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
         return "they look like [-1, 1]: give (x + 1) / 2, in [0, 1]"
+    if low >= -CLIPPED and high <= 1 + CLIPPED:
+        return "a little beyond [0, 1]: give x.clip(0, 1)"
     top = next((one for one in sorted({scale, 255.0}) if high <= one), None)
     if low >= 0 and top:
         return f"they look like 0..{top:g}: give x / {top:g}, in [0, 1]"

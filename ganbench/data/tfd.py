@@ -1,14 +1,15 @@
 """The Toronto Face Database, and data arranged as it is: 48 x 48 grey faces in five folds."""
 
-import zipfile
-import zlib
+import math
 from pathlib import Path
 
 import numpy as np
 
+from ganbench.archives import DAMAGE, LARGEST_ARRAY, read_npz
 from ganbench.data import registry
 from ganbench.data.splits import Dataset, Fold
 from ganbench.errors import DataError
+from ganbench.inputs import open_input, reason, shown
 
 FOLDS = 5
 SIDE = 48
@@ -38,40 +39,33 @@ def load_faces48(data_dir: Path) -> Dataset:
 
 def _read_mat(path: Path) -> dict[str, np.ndarray]:
     # Imported here because it costs every other data set's job its time.
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
 
     names = ("images", "folds", "labs_ex")
-    try:
-        arrays = loadmat(path, variable_names=names)
-    except NotImplementedError:
-        raise DataError(
-            f"{path}: is a MATLAB 7.3 file; save it again in version 5 or 7 (save -v7)"
-        ) from None
-    # What scipy's parser stumbles over in a damaged file; an empty one gives an IndexError.
-    except (MatReadError, ValueError, TypeError, IndexError, OSError, zlib.error) as error:
-        raise DataError(
-            f"{path}: not a whole MATLAB file ({_line(error)}); copy it again from its source"
-        ) from None
-    return {name: arrays[name] for name in names if name in arrays}
+    remedy = "copy it again from its source"
+    with open_input(path, LARGEST_ARRAY, remedy, DataError) as file:
+        try:
+            for name, shape, _ in whosmat(file):
+                # At most eight bytes each: what is compressed may claim anything.
+                if name in names and math.prod(shape) > LARGEST_ARRAY // 8:
+                    raise ValueError(f"{name} of shape {shown(shape)}")
+            file.seek(0)
+            arrays = loadmat(file, variable_names=names)
+        except NotImplementedError:
+            raise DataError(
+                f"{path}: is a MATLAB 7.3 file; save it again in version 5 or 7 (save -v7)"
+            ) from None
+        # What scipy's parser stumbles over in a damaged file; an empty one gives an IndexError.
+        except (MatReadError, OSError, *DAMAGE) as error:
+            raise DataError(
+                f"{path}: not a whole MATLAB file ({reason(error)}); {remedy}"
+            ) from None
+    return {name: np.asarray(arrays[name]) for name in names if name in arrays}
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not a whole .npz file; save it again with numpy.savez")
-    try:
-        # Pickles can run code: refused.
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in ("images", "folds") if key in archive}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: not an .npz file of plain arrays ({_line(error)}); "
-            "save it again with numpy.savez"
-        ) from None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return read_npz(path, ("images", "folds"), "save it again with numpy.savez", DataError)
 
 
 def _split(name: str, path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
@@ -100,6 +94,8 @@ def _checked_images(name: str, path: Path, images: np.ndarray) -> np.ndarray:
         raise DataError(
             f"{path}: images: should be (N, {SIDE}, {SIDE}), got {images.shape}; {_remedy(name)}"
         )
+    if (images == images[0]).all():
+        raise DataError(f"{path}: images: all are the same picture; {_remedy(name)}")
     # MATLAB's files are in column order, in which gathering a batch is slow.
     return np.ascontiguousarray(images)[:, None]
 
@@ -109,7 +105,9 @@ def _checked_folds(name: str, path: Path, folds: np.ndarray, count: int) -> np.n
         raise DataError(
             f"{path}: folds: should be ({count}, {FOLDS}), got {folds.shape}; {_remedy(name)}"
         )
-    if folds.dtype.kind not in "uif" or not np.isin(folds, range(4)).all():
+    if folds.dtype.kind not in "uif":
+        raise DataError(f"{path}: folds: should be 0..3, got {folds.dtype}; {_remedy(name)}")
+    if not np.isin(folds, range(4)).all():
         wrong = folds[~np.isin(folds, range(4))]
         raise DataError(f"{path}: folds: should be 0..3, got {wrong[0]}; {_remedy(name)}")
     if not (folds[:, 0] == UNLABELLED).any():
@@ -129,6 +127,8 @@ def _checked_labels(
     if labels is None:
         return None
     labels = labels.ravel()
+    if labels.dtype.kind not in "uif":
+        raise DataError(f"{path}: labs_ex: should be 1..7, got {labels.dtype}; {_remedy(name)}")
     if labels.shape != (len(folds),):
         raise DataError(f"{path}: labs_ex: got {labels.size} labels; {_remedy(name)}")
     tested = labels[(folds == TEST).any(axis=1)]

@@ -1,6 +1,5 @@
 """The benchmarks as a table and a figure, from the JSON that pytest-benchmark wrote."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ganbench.errors import GanbenchError
 from ganbench.report.formats import FORMATS
+from ganbench.report.schemas import Timing, read_benchmarks
 from ganbench.report.style import PALETTE, figure_style, new_figure, save
 from ganbench.report.table1.table import NONE, PrintedTable, write_printed_table
 
@@ -61,28 +60,20 @@ def rows(benchmarks: Path) -> pd.DataFrame:
     Raises:
         GanbenchError: the file is missing or is none of our benchmarks'.
     """
-    try:
-        entries = json.loads(benchmarks.read_text())["benchmarks"]
-        return pd.DataFrame([row for one in entries for row in _rows(one["extra_info"])])
-    except (OSError, ValueError, KeyError) as error:
-        raise GanbenchError(
-            f"{benchmarks}: is no file of our benchmarks ({type(error).__name__}: {error}); "
-            "write it with pytest benchmarks --benchmark-only --benchmark-json"
-        ) from None
+    return pd.DataFrame([row for one in read_benchmarks(benchmarks) for row in _rows(one)])
 
 
-def _rows(info: dict[str, Any]) -> list[dict[str, Any]]:
-    names = ("group", "work", "precision", "ours_ms", "calls_per_s", "images_per_s", "rounds")
-    ours = {name: info[name] for name in names}
-    machine = {name: info[name] for name in ("device", "threads", "commit", "dirty")}
-    machine |= info["versions"]
+def _rows(timing: Timing) -> list[dict[str, Any]]:
+    machine_names = {"device", "threads", "commit", "dirty"}
+    ours = timing.model_dump(exclude={"rivals", "absent", "versions", *machine_names})
+    machine = timing.model_dump(include=machine_names) | timing.versions
     measured = [
-        {"against": name, "theirs_ms": rival["ms"]}
-        | {name: rival[name] for name in ("ratio", "low", "high")}
+        {"against": name, "theirs_ms": rival.ms}
+        | rival.model_dump(exclude={"ms"})
         | {"missing": ""}
-        for name, rival in info["rivals"].items()
+        for name, rival in timing.rivals.items()
     ]
-    absent = [{"against": name, "missing": reason} for name, reason in info["absent"].items()]
+    absent = [{"against": name, "missing": reason} for name, reason in timing.absent.items()]
     return [ours | rival | machine for rival in (*measured, *absent)]
 
 

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+
+import pandas as pd
 
 from ganbench.config import Experiment, settings_digest, suite_experiments
 from ganbench.errors import GanbenchError
+from ganbench.inputs import read_text, reason, shown
 from ganbench.records import (
     Metric,
     Record,
@@ -17,6 +21,8 @@ from ganbench.records import (
 )
 
 SEED_STAGES = ("train", "sample", "evaluate")
+# Columns of a history that are drawn or judged.
+HISTORY = ("epoch", "phase", "learning_rate", "validation_log_likelihood")
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,10 @@ class Stored:
     def companion(self, name: str) -> Path:
         """Returns a file written beside the record, checked (raises GanbenchError)."""
         return companion(self.path, self.record, name)
+
+    def history(self) -> pd.DataFrame:
+        """Returns the run's learning curves, checked (raises GanbenchError)."""
+        return read_history(self.companion("history.csv"))
 
     def metrics(self, name: str, **labels: str | int) -> list[Metric]:
         """Returns the metrics of that name whose labels have these values."""
@@ -51,6 +61,30 @@ class Stored:
                 f"{len(matching)}; delete it and run its stage again"
             )
         return matching[0]
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """Returns a history.csv: a row for each epoch, all its values numbers or absent.
+
+    Raises:
+        GanbenchError: it cannot be read, or is no history.
+    """
+    remedy = "delete the train.json beside it and train again"
+    text = read_text(path, remedy)
+    try:
+        history = pd.read_csv(StringIO(text))
+    # Pandas' parser raises these for files that are empty or ragged.
+    except ValueError as problem:
+        raise GanbenchError(f"{path}: is no history ({reason(problem)}); {remedy}") from None
+    lacking = [name for name in HISTORY if name not in history]
+    if lacking:
+        raise GanbenchError(f"{path}: has no column {lacking[0]!r}; {remedy}")
+    for name, column in history.items():
+        if not pd.api.types.is_numeric_dtype(column):
+            raise GanbenchError(f"{path}: {shown(name)}: should be numbers; {remedy}")
+    if list(history["epoch"]) != list(range(1, len(history) + 1)):
+        raise GanbenchError(f"{path}: epoch: should count from 1, each epoch once; {remedy}")
+    return history
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ganbench.config import (
     Maxout,
     TransposedConvolution,
 )
+from ganbench.inputs import read_text
 from ganbench.records import Provenance
 from ganbench.report.collect import ExperimentResults, Stored
 from ganbench.report.outputs import FIGURES, TABLES
@@ -29,7 +30,9 @@ RULE = SimpleNamespace(rule="report")
 def captions() -> dict[str, str]:
     """Returns the captions of tables and figures, filled in as Snakemake's report does."""
     folder = Path(__file__).parent / "captions"
-    texts = {name: (folder / f"{name}.rst").read_text() for name in (*TABLES, *FIGURES)}
+    texts = {
+        name: read_text(folder / f"{name}.rst", "install again") for name in (*TABLES, *FIGURES)
+    }
     return {
         name: " ".join(Template(text, undefined=StrictUndefined).render(snakemake=RULE).split())
         for name, text in texts.items()

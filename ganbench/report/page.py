@@ -5,7 +5,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from ganbench.errors import GanbenchError
+from ganbench.inputs import read_text
 from ganbench.provenance import atomic_path
 from ganbench.report.table1.table import STYLE
 
@@ -23,9 +23,7 @@ def write_page(out: Path, source: Path = SOURCE, title: str = "") -> None:
     Raises:
         GanbenchError: the source tree's page is not there.
     """
-    if not source.is_file():
-        raise GanbenchError(f"{source}: is missing; run in a checkout of the source")
-    text = source.read_text()
+    text = read_text(source, "run in a checkout of the source")
     title = escape(title or text.partition("\n")[0].lstrip("# "))
     body = MarkdownIt("commonmark").enable("table").render(text)
     with atomic_path(out) as temporary:

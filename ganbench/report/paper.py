@@ -7,7 +7,9 @@ from pathlib import Path
 import typst
 
 from ganbench.errors import GanbenchError
+from ganbench.inputs import missing, read_text, reason
 from ganbench.provenance import atomic_path
+from ganbench.report.schemas import check_report
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "paper" / "main.typ"
@@ -27,10 +29,11 @@ def build_paper(report_json: Path, out: Path, deviations_file: Path | None = Non
     """
     deviations_file = deviations_file or ROOT / "DEVIATIONS.md"
     for path in (SOURCE, report_json, deviations_file):
-        if not path.is_file():
+        if missing(path):
             raise GanbenchError(
                 f"{path}: is missing; run 'ganbench report' first, in a checkout of the source"
             )
+    check_report(report_json)
     compiler = typst.Compiler(
         input=str(SOURCE),
         root="/",  # report and source may lie anywhere
@@ -42,9 +45,14 @@ def build_paper(report_json: Path, out: Path, deviations_file: Path | None = Non
         },
     )
     with atomic_path(out) as temporary:
-        compiler.compile(output=str(temporary), format="pdf")
+        try:
+            compiler.compile(output=str(temporary), format="pdf")
+        except RuntimeError as problem:
+            raise GanbenchError(
+                f"{report_json}: cannot be typeset ({reason(problem)}); run 'ganbench report' again"
+            ) from None
 
 
 def deviations(path: Path) -> list[tuple[str, str]]:
     """Returns id and title of each deviation: headings such as `## D1. Noise is normal`."""
-    return HEADING.findall(path.read_text())
+    return HEADING.findall(read_text(path, "run in a checkout of the source"))

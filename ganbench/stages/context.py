@@ -25,6 +25,7 @@ from ganbench.records import (
     provenance,
     read_record,
 )
+from ganbench.training.cost import check_memory
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,11 @@ class Job:
     started: float = field(init=False, default_factory=time.time)
 
     def __post_init__(self) -> None:
-        """Reads the settings and settles the device."""
+        """Reads the settings, settles the device, and refuses what it cannot hold."""
         object.__setattr__(self, "experiment", load_experiment(self.config))
         object.__setattr__(self, "device", resolve_device(self.device))
         check_impl(self.impl, self.device)
+        check_memory(self.experiment, self.device, self.config)
         ganbench_kernels.set_default(self.impl)
 
     def load_data(self, data_dir: Path) -> tuple[Dataset, dict[str, str]]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganbench import models, seeding
+from ganbench.archives import read_npy
 from ganbench.data.datasets import Dataset
 from ganbench.errors import GanbenchError
 from ganbench.provenance import file_sha256
@@ -54,7 +54,7 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
         if digest in scored:
             metrics += [_relabelled(one, checkpoint) for one in scored[digest]]
             continue
-        samples = torch.from_numpy(np.load(path, allow_pickle=False))
+        samples = torch.from_numpy(read_npy(path, "run `ganbench sample` again"))
         curve: list[Metric] = []
         likelihoods = scored[digest] = likelihood.metrics(samples, {"checkpoint": checkpoint})
         if job.experiment.evaluation.draws > 1:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ganbench import models, seeding
@@ -19,12 +18,14 @@ from ganbench.provenance import atomic_path, file_sha256
 from ganbench.records import Record, companion, effective_digest, read_record
 from ganbench.stages.context import Job
 from ganbench.training import networks
+from ganbench.training.checkpoints import read_tensors
 from ganbench.training.sampling import draw_noise, draw_samples
 
 # Figure 2 shows 4 rows of 5 samples; the sixth column is the neighbour of the fifth.
 ROWS, COLUMNS = 4, 5
 # Figure 3 walks between random points in z: rows, and images per row.
 WALKS, STEPS = 4, 9
+AGAIN = "run `ganbench train` again"
 
 
 def sample(job: Job, train_record: Path, data_dir: Path) -> Record:
@@ -66,6 +67,9 @@ def load_generator(path: Path, experiment: Experiment, train: Images) -> models.
         path: a safetensors file of `ganbench train`.
         experiment: its settings.
         train: gives the shape of an image.
+
+    Raises:
+        GanbenchError: it is damaged, or of another network.
     """
     unused = torch.Generator()
     pixels = torch.zeros(math.prod(train.shape))
@@ -74,7 +78,17 @@ def load_generator(path: Path, experiment: Experiment, train: Images) -> models.
         generator = networks.put_in_front(
             generator, phase.generator_front, experiment.generator.noise_dim, unused
         )
-    generator.load_state_dict(load_file(path))
+    tensors, _ = read_tensors(path, AGAIN)
+    expected = generator.state_dict()
+    for name, value in expected.items():
+        if name not in tensors or tensors[name].shape != value.shape:
+            got = list(tensors[name].shape) if name in tensors else "none"
+            raise GanbenchError(
+                f"{path}: tensor {name!r}: got {got}, expected {list(value.shape)}; {AGAIN}"
+            )
+        if not tensors[name].isfinite().all():
+            raise GanbenchError(f"{path}: tensor {name!r}: holds NaN or infinity; {AGAIN}")
+    generator.load_state_dict({name: tensors[name] for name in expected})
     return generator
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ganbench.archives import read_npy
 from ganbench.data.datasets import Dataset
 from ganbench.errors import DataNotAvailableError, GanbenchError
 from ganbench.evaluation import parzen
@@ -73,7 +74,7 @@ def measure_samples(
     for seed, record in records.items():
         if record.status == "ok":
             file = companion(paths[seed], record, f"samples_{checkpoint}.npy")
-            samples = torch.from_numpy(np.load(file, allow_pickle=False)).to(job.device)
+            samples = torch.from_numpy(read_npy(file, "run `ganbench sample` again")).to(job.device)
             labels: Labels = {"source": "model", "checkpoint": checkpoint, "seed": seed}
             metrics += measurer.measured(yardstick, samples, labels)
     metrics += [one for one in baselines if one.labels["source"] != "model"]

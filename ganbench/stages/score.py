@@ -136,5 +136,5 @@ def _digests(samples: Path | np.ndarray | Tensor) -> dict[str, str]:
     """Of the file, or of each file of the folder."""
     if not isinstance(samples, Path):
         return {}
-    files = sorted(samples.glob("*.png")) if samples.is_dir() else [samples]
+    files = sample_files.png_files(samples) if samples.is_dir() else [samples]
     return {file.name: file_sha256(file) for file in files}

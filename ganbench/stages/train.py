@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -22,11 +21,11 @@ from ganbench.numerics import NUMERICS
 from ganbench.provenance import atomic_path
 from ganbench.records import Metric, Record
 from ganbench.stages.context import Job
-from ganbench.training.checkpoints import Checkpoints
+from ganbench.training import states
+from ganbench.training.checkpoints import Check, Checkpoints, State
 from ganbench.training.loop import Run
 from ganbench.training.progress import Progress
 
-State = tuple[dict[str, Tensor], dict[str, Any]]
 # A checkpoint may take at most this share of the time between two.
 CHECKPOINT_SHARE = 0.05
 # Shortest time between two writings of the histories of a run whose epochs are shorter.
@@ -44,6 +43,7 @@ def train(
     data_dir: Path,
     checkpoint_seconds: float = 60.0,
     in_workflow: bool = False,
+    restart: bool = False,
 ) -> list[Record]:
     """Trains seeds of one experiment together, each from its newest checkpoint.
 
@@ -54,6 +54,7 @@ def train(
         data_dir: the data directory.
         checkpoint_seconds: shortest time between two checkpoints.
         in_workflow: write records of missing data or divergence instead of raising.
+        restart: delete the runs' checkpoints first.
 
     Returns:
         The record of each job.
@@ -71,7 +72,7 @@ def train(
             raise
         return [job.record(status="data_not_available", message=str(error)) for job in jobs]
     records = []
-    for group in _groups(jobs, digests):
+    for group in _groups(jobs, dataset, digests, restart):
         records += group.train(dataset, digests, checkpoint_seconds)
     messages = [record.message for record in records if record.status == "diverged"]
     if messages and not in_workflow:
@@ -162,18 +163,31 @@ class _Group:
                 _write_generator(self.jobs[s].out.parent, state, run.counters.epoch, weights)
 
 
-def _groups(jobs: Sequence[Job], digests: dict[str, str]) -> list[_Group]:
+def _groups(
+    jobs: Sequence[Job], dataset: Dataset, digests: dict[str, str], restart: bool
+) -> list[_Group]:
     """Sorts seeds by the update that their newest checkpoints were saved after."""
     groups: dict[int, _Group] = {}
     for job in jobs:
         checkpoints = _checkpoints(job, digests)
-        newest = checkpoints.load_newest()
+        if restart:
+            checkpoints.remove()
+        newest = checkpoints.load_newest(_check(job, dataset))
         updates = newest[1]["counters"]["updates"] if newest else 0
         group = groups.setdefault(updates, _Group([], [], []))
         group.jobs.append(job)
         group.checkpoints.append(checkpoints)
         group.states += [newest] if newest else []
     return list(groups.values())
+
+
+def _check(job: Job, dataset: Dataset) -> Check:
+    shape = job.images(dataset, dataset.train[:0]).shape
+
+    def misfit(state: State) -> str | None:
+        return states.misfit(job.experiment, shape, *state)
+
+    return misfit
 
 
 def _checkpoints(job: Job, datasets: dict[str, str]) -> Checkpoints:

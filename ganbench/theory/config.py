@@ -2,9 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from ganbench.config import DatasetName, Frozen, Objective
+from ganbench.config import DatasetName, Frozen, Objective, Title
+
+# No study needs more, and more would not fit into a machine's memory.
+Width = Annotated[int, Field(gt=0, le=10_000)]
+Points = Annotated[int, Field(gt=0, le=10_000_000)]
 
 
 def _list(description: str) -> Any:
@@ -15,18 +19,18 @@ class Identities(Frozen):
     """Value function, Theorem 1, the pointwise argument and the data-space identity."""
 
     kind: Literal["identities"]
-    samples: PositiveInt = Field(description="Of each density, in a Monte Carlo estimate.")
+    samples: Points = Field(description="Of each density, in a Monte Carlo estimate.")
 
 
 class OptimalDiscriminator(Frozen):
     """Proposition 1: a trained discriminator against p_data / (p_data + p_g)."""
 
     kind: Literal["optimal_discriminator"]
-    width: PositiveInt = Field(description="Units of each of the two hidden layers.")
+    width: Width = Field(description="Units of each of the two hidden layers.")
     iterations: PositiveInt = Field(description="Of L-BFGS, on exact expectations.")
     dropout_steps: PositiveInt = Field(description="Updates of Adam, with dropout.")
     dropout_rate: PositiveFloat = Field(description="Its first rate; falls to 0, a half cosine.")
-    sample_sizes: tuple[PositiveInt, ...] = _list("Points of each density, rising.")
+    sample_sizes: tuple[Points, ...] = _list("Points of each density, rising.")
     sample_iterations: PositiveInt = Field(description="Of L-BFGS, on finite samples.")
 
 
@@ -43,7 +47,7 @@ class Descent(Frozen):
 class Optimizer(Frozen):
     """Adam, the same for both players and all objectives."""
 
-    batch_size: PositiveInt = Field(description="Real points, and fake ones, in an update.")
+    batch_size: Points = Field(description="Real points, and fake ones, in an update.")
     beta1: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Decay of the first moment; momentum harms a Wasserstein critic."
     )
@@ -54,7 +58,7 @@ class Figure1(Frozen):
     """The paper's Figure 1: a game on the line."""
 
     kind: Literal["figure1"]
-    width: PositiveInt = Field(description="Units of each of the two hidden layers.")
+    width: Width = Field(description="Units of each of the two hidden layers.")
     learning_rate: PositiveFloat = Field(description="First; falls linearly to 0.")
     optimizer: Optimizer
     discriminator_steps: PositiveInt = Field(description="k of Algorithm 1.")
@@ -63,18 +67,18 @@ class Figure1(Frozen):
     move_steps: PositiveInt = Field(description="Updates of G alone before the third.")
     move_rate: PositiveFloat = Field(description="Part of the learning rate that those take.")
     steps: PositiveInt = Field(description="Updates of G in all before the last.")
-    frames: PositiveInt = Field(description="Of the animation.")
+    frames: Points = Field(description="Of the animation.")
 
 
 class Saturation(Frozen):
     """Gradients that reach a fixed, early G while D is trained further and further."""
 
     kind: Literal["saturation"]
-    width: PositiveInt = Field(description="Units of each of the two hidden layers.")
+    width: Width = Field(description="Units of each of the two hidden layers.")
     learning_rate: PositiveFloat = Field(description="Of the discriminator.")
     optimizer: Optimizer
     steps: PositiveInt = Field(description="Updates of D.")
-    points: PositiveInt = Field(description="Noise vectors behind a measured gradient.")
+    points: Points = Field(description="Noise vectors behind a measured gradient.")
 
 
 class Setting(Frozen):
@@ -97,8 +101,8 @@ class Game2D(Frozen):
 
     target: Literal["ring", "grid"] = Field(description="8 Gaussians, or 5 x 5.")
     deviation: PositiveFloat = Field(description="Of each Gaussian; the ring's radius is 2.")
-    noise_dim: PositiveInt = Field(description="Dimensions of z, standard normal.")
-    width: PositiveInt = Field(description="Units of each of the two hidden layers.")
+    noise_dim: Width = Field(description="Dimensions of z, standard normal.")
+    width: Width = Field(description="Units of each of the two hidden layers.")
     weight_clip: PositiveFloat = Field(description="Bound on a Wasserstein critic's weights.")
     optimizer: Optimizer
 
@@ -112,7 +116,19 @@ class Objectives(Frozen):
     learning_rates: tuple[PositiveFloat, ...] = _list("First rates to choose from, per objective.")
     tuning_seeds: tuple[NonNegativeInt, ...] = _list("That choose the rate; never reported.")
     settings: tuple[Setting, ...] = _list("To compare; the first is the paper's.")
-    samples: PositiveInt = Field(description="Of each run, and of the data, when it is measured.")
+    samples: Points = Field(description="Of each run, and of the data, when it is measured.")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Objectives":
+        _refuse_twice(self)
+        return self
+
+
+def _refuse_twice(study: Any) -> None:
+    for name in ("settings", "tuning_seeds", "learning_rates"):
+        values = getattr(study, name)
+        if len(set(values)) < len(values):
+            raise ValueError(f"{name!r} should name nothing twice")
 
 
 class Helvetica(Frozen):
@@ -126,15 +142,15 @@ class Helvetica(Frozen):
     frozen_steps: PositiveInt = Field(description="Then of G alone.")
     recovery_steps: PositiveInt = Field(description="Then of both again.")
     measure_every: PositiveInt = Field(description="Updates between measurements.")
-    samples: PositiveInt = Field(description="Of each run, when it is measured.")
+    samples: Points = Field(description="Of each run, when it is measured.")
 
 
 class ImageGame(Frozen):
     """Networks and data of the games on images: ReLU layers, sigmoid pixels."""
 
     dataset: DatasetName = Field(description="The data set.")
-    noise_dim: PositiveInt = Field(description="Dimensions of z, standard normal.")
-    width: PositiveInt = Field(description="Units of each of the two hidden layers.")
+    noise_dim: Width = Field(description="Dimensions of z, standard normal.")
+    width: Width = Field(description="Units of each of the two hidden layers.")
     weight_clip: PositiveFloat = Field(description="Bound on a Wasserstein critic's weights.")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Part of D's hidden units that an update leaves out, as in the paper."
@@ -151,7 +167,12 @@ class ImageObjectives(Frozen):
     learning_rates: tuple[PositiveFloat, ...] = _list("First rates to choose from, per objective.")
     tuning_seeds: tuple[NonNegativeInt, ...] = _list("That choose the rate; never reported.")
     settings: tuple[Setting, ...] = _list("To compare; the first is the paper's.")
-    samples: PositiveInt = Field(description="Of each run, for its likelihood.")
+    samples: Points = Field(description="Of each run, for its likelihood.")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "ImageObjectives":
+        _refuse_twice(self)
+        return self
 
 
 class ImageSaturation(Frozen):
@@ -161,7 +182,7 @@ class ImageSaturation(Frozen):
     game: ImageGame
     learning_rate: PositiveFloat = Field(description="Of the discriminator.")
     steps: PositiveInt = Field(description="Updates of D.")
-    points: PositiveInt = Field(description="Noise vectors behind a measured gradient.")
+    points: Points = Field(description="Noise vectors behind a measured gradient.")
 
 
 Study = Annotated[
@@ -181,6 +202,6 @@ Study = Annotated[
 class TheoryExperiment(Frozen):
     """One theory experiment."""
 
-    title: str = Field(description="How the report calls it.")
-    note: str = Field("", description="What a reader must know.")
+    title: Title = Field(description="How the report calls it.")
+    note: Title = Field("", description="What a reader must know.")
     study: Study

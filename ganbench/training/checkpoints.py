@@ -7,6 +7,7 @@ content. The newest two are kept, so that a damaged one has a predecessor.
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,39 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganbench.errors import GanbenchError
+from ganbench.inputs import LARGEST_FILE, open_input, parse_json, reason
 from ganbench.provenance import atomic_path, file_sha256
 
 KEPT = 2
+State = tuple[dict[str, Tensor], dict[str, Any]]
+# Says what is wrong with the state of a sound file; None if nothing is.
+Check = Callable[[State], str | None]
+
+
+class UnusableError(GanbenchError):
+    """A checkpoint is passed over."""
+
+
+def read_tensors(
+    path: Path, remedy: str, error: type[GanbenchError] = GanbenchError
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Returns the tensors and the metadata of a safetensors file, whose sizes its parser checks.
+
+    Args:
+        path: of the file.
+        remedy: what its user can do; ends the message.
+        error: what is raised.
+
+    Raises:
+        GanbenchError: it is missing, no regular file, or damaged.
+    """
+    with open_input(path, LARGEST_FILE, remedy, error):
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                return tensors, file.metadata() or {}
+        except (SafetensorError, ValueError, RuntimeError, MemoryError) as problem:
+            raise error(f"{path}: is damaged ({reason(problem)}); {remedy}") from None
 
 
 @dataclass(frozen=True)
@@ -50,29 +81,51 @@ class Checkpoints:
         for old in self._newest_first()[KEPT:]:
             old.unlink()
 
-    def load_newest(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Returns tensors and state of the newest sound checkpoint, None if there is none.
+    def load_newest(self, check: Check | None = None) -> State | None:
+        """Returns tensors and state of the newest sound checkpoint, None if there is none at all.
 
-        A damaged one is named on stderr and passed over.
+        One that cannot be used is named on stderr and passed over.
+
+        Args:
+            check: what else a state must fulfil.
 
         Raises:
-            GanbenchError: a checkpoint belongs to other settings, code or seed.
+            GanbenchError: a checkpoint belongs to other settings, code or seed, or there are
+                checkpoints and none can be used.
         """
-        for path in self._newest_first():
-            if file_sha256(path)[:16] != path.stem.partition("-")[2]:
-                print(f"{path}: is damaged (sha256 differs); using the one before", file=sys.stderr)
-                continue
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata()
-                if metadata["digest"] != self.digest:
-                    raise GanbenchError(
-                        f"{path}: belongs to other settings, code or seed "
-                        f"({metadata['digest'][:12]}, expected {self.digest[:12]}); "
-                        "move it away to start anew"
-                    )
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            return tensors, json.loads(metadata["state"])
+        paths = self._newest_first()
+        for path in paths:
+            try:
+                return self._load(path, check)
+            except UnusableError as problem:
+                print(f"{problem}; using the one before", file=sys.stderr)
+        if paths:
+            raise GanbenchError(
+                f"{self.folder}: none of its {len(paths)} checkpoints can be used; give --restart "
+                "to train from the start, or put a sound one back"
+            )
         return None
+
+    def _load(self, path: Path, check: Check | None) -> State:
+        tensors, metadata = read_tensors(path, "delete it", UnusableError)
+        if file_sha256(path)[:16] != path.stem.partition("-")[2]:
+            raise UnusableError(f"{path}: is damaged (sha256 differs)")
+        digest = metadata.get("digest", "")
+        if digest and digest != self.digest:
+            raise GanbenchError(
+                f"{path}: belongs to other settings, code or seed "
+                f"({digest[:12]}, expected {self.digest[:12]}); move it away to start anew"
+            )
+        if not digest or "state" not in metadata:
+            raise UnusableError(f"{path}: has no digest or state")
+        # A seed that diverged beside others has rows that are not finite.
+        state = parse_json(metadata["state"], str(path), "delete it", UnusableError, finite=False)
+        if not isinstance(state, dict):
+            raise UnusableError(f"{path}: its state is no mapping")
+        problem = check((tensors, state)) if check else None
+        if problem:
+            raise UnusableError(f"{path}: {problem}")
+        return tensors, state
 
     def remove(self) -> None:
         """Deletes the run's checkpoints, and what a killed run left of one, once it is done."""

@@ -1,13 +1,16 @@
 """What a run will cost, counted from its settings: arithmetic, memory traffic, time and disk."""
 
 import math
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from ganbench import config
 from ganbench.catalogue import DATASETS
+from ganbench.errors import ConfigError
 
 FLOAT_BYTES = 4
 # An update reads and writes weights and velocities, writes gradients and reads them again.
@@ -22,6 +25,7 @@ class Layer:
 
     products: int
     parameters: int
+    outputs: int  # of an image, before the largest of the pieces is taken
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,14 @@ class Cost:
     """What one seed of an experiment needs.
 
     Attributes:
+        memory_bytes: of weights, velocities, gradients, the best generator and an update's maps.
         updates: in all phases.
         flops_per_update: of the matrix products and convolutions of one simultaneous update.
         parameters: of both networks.
         disk_bytes: of its results and, while it runs, its checkpoints.
     """
 
+    memory_bytes: int
     updates: int
     flops_per_update: int
     parameters: int
@@ -66,7 +72,8 @@ def cost(experiment: config.Experiment) -> Cost:
     images, shape = facts.images, facts.shape
     settings = experiment.training
     front = [layer for phase in settings.phases for layer in reversed(phase.generator_front)]
-    generator = _layers([*reversed(front), *experiment.generator.layers], (100, 1, 1), shape)
+    noise_dim = experiment.generator.noise_dim
+    generator = _layers([*reversed(front), *experiment.generator.layers], (noise_dim, 1, 1), shape)
     discriminator = _layers(experiment.discriminator.layers, shape, shape)
     inner = 3 * _products(generator) - generator[0].products
     outer = 2 * (3 * _products(discriminator) - discriminator[0].products)
@@ -74,7 +81,11 @@ def cost(experiment: config.Experiment) -> Cost:
     sizes = [sum(layer.parameters for layer in net) for net in (generator, discriminator)]
     pixels = math.prod(shape)
     held = CHECKPOINTS_KEPT * (3 * sizes[0] + 2 * sizes[1]) + 2 * sizes[0] + 2 * SAMPLES * pixels
+    # Real and fake images pass the discriminator; every map has a gradient.
+    maps = 2 * (_outputs(generator) + 2 * _outputs(discriminator))
+    maps *= min(settings.batch_size, images)
     return Cost(
+        memory_bytes=FLOAT_BYTES * (4 * sizes[0] + 3 * sizes[1] + maps),
         updates=settings.epochs * math.ceil(images / settings.batch_size),
         flops_per_update=2 * settings.batch_size * (inner + outer + hidden),
         parameters=sum(sizes),
@@ -115,6 +126,10 @@ def _products(layers: list[Layer]) -> int:
     return sum(layer.products for layer in layers)
 
 
+def _outputs(layers: list[Layer]) -> int:
+    return sum(layer.outputs for layer in layers)
+
+
 def _layers(settings, inputs: tuple[int, int, int], image: tuple[int, int, int]) -> list[Layer]:
     """Sizes of a network's layers, walking from its input shape."""
     layers, shape = [], inputs
@@ -128,12 +143,44 @@ def _layer(layer, shape: tuple[int, int, int], image: tuple[int, int, int]):
     if isinstance(layer, config.ConvolutionalMaxout):
         side = shape[1] + 2 * layer.padding - layer.kernel_size + 1
         weights = layer.channels * layer.pieces * shape[0] * layer.kernel_size**2
-        pooled = math.ceil((side - layer.pool_size) / layer.pool_stride) + 1
-        size = Layer(weights * side**2, weights + layer.channels * layer.pieces)
+        pooled = -(-(side - layer.pool_size) // layer.pool_stride) + 1
+        maps = layer.channels * layer.pieces
+        size = Layer(weights * side**2, weights + maps, maps * side**2)
         return size, (layer.channels, pooled, pooled)
     if isinstance(layer, config.TransposedConvolution):
         weights = layer.channels * image[0] * layer.kernel_size**2
-        return Layer(weights * layer.size**2, weights + math.prod(image)), image
+        pixels = image[0] * ((layer.size - 1) * layer.stride + layer.kernel_size) ** 2
+        return Layer(weights * layer.size**2, weights + pixels, pixels), image
     units = layer.units * (layer.pieces if isinstance(layer, config.Maxout) else 1)
     weights = math.prod(shape) * units
-    return Layer(weights, weights + units), (layer.units, 1, 1)
+    return Layer(weights, weights + units, units), (layer.units, 1, 1)
+
+
+def check_memory(experiment: config.Experiment, device: str, where: Path) -> None:
+    """Refuses networks that this machine cannot hold.
+
+    Args:
+        experiment: its settings.
+        device: "cpu" or "cuda".
+        where: the settings' file.
+
+    Raises:
+        ConfigError: says how many gigabytes they would take.
+    """
+    needed, there = cost(experiment).memory_bytes, machine_bytes(device)
+    if needed > there:
+        raise ConfigError(
+            f"{where}: its networks would take {_gigabytes(needed)}, this machine has "
+            f"{_gigabytes(there)}; lower units, channels, pieces, noise_dim, padding or batch_size"
+        )
+
+
+def machine_bytes(device: str) -> int:
+    """Returns the memory of the machine, or of its GPU."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_properties(device).total_memory
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count < 1e15 else f"{count / 1e9:.0e} GB"

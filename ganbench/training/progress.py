@@ -18,7 +18,7 @@ class Progress:
         self.total = run.settings.epochs * run.batches
         self.first, self.started = run.counters.updates, time.monotonic()
         self.bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("updates"),
@@ -49,7 +49,7 @@ class Progress:
             failure = run.progress[s].failure
             line = f"diverged: {failure}" if failure else f"{_numbers(rows[s])}, {left}"
             text = f"{self.title}, seed {seed}: {line}"
-            self.console.print(text, highlight=False, soft_wrap=True)
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _numbers(row: Row) -> str:

@@ -1,16 +1,25 @@
 """A run's state as tensors and counters: what a checkpoint holds, and how a run goes on from it."""
 
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from ganbench.config import Experiment
+from ganbench.inputs import first_problem, shown
+from ganbench.training import networks
 from ganbench.training.fused.players import Player
-from ganbench.training.history import Counters, SeedProgress
+from ganbench.training.history import SUMS, Counters, SeedProgress
 
 if TYPE_CHECKING:
     from ganbench.training.loop import Run
+
+COUNTERS, COURSE = TypeAdapter(Counters), TypeAdapter(SeedProgress)
 
 
 def state(run: "Run", s: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -43,6 +52,64 @@ def restore(run: "Run", states: Sequence[tuple[dict[str, Tensor], dict[str, Any]
     # Copies in bfloat16 and the norms of incoming weights follow from the weights.
     for _, player in players(run):
         player.refresh()
+
+
+def misfit(
+    experiment: Experiment, image_shape: networks.Shape, tensors: Mapping[str, Tensor], saved: Any
+) -> str | None:
+    """Returns why `restore` could not go on from a state; None if it can.
+
+    Args:
+        experiment: its settings.
+        image_shape: channels, height and width of an image.
+        tensors: of the state.
+        saved: its counters.
+    """
+    try:
+        # As JSON, because strict reading takes no mapping for an instance.
+        counters = COUNTERS.validate_json(json.dumps(saved["counters"]), strict=True)
+        course = COURSE.validate_json(json.dumps(saved["course"]), strict=True)
+    except KeyError as problem:
+        return f"its state has no {problem}"
+    except ValidationError as problem:
+        return "its state's {} is wrong ({})".format(*first_problem(problem))
+    phases = len(experiment.training.phases)
+    # After the last update the phase may stand behind the last.
+    if min(asdict(counters).values()) < 0 or counters.phase > phases:
+        return f"its counters are impossible: {shown(asdict(counters))}"
+    noise = tensors.get("noise")
+    if noise is None or noise.dtype != torch.uint8 or noise.ndim != 1:
+        return "has no state of the noise"
+    expected = _shapes(experiment, image_shape, min(counters.phase, phases - 1))
+    for name, shape in ({"sums": torch.Size([len(SUMS)])} | expected).items():
+        if name not in tensors:
+            return f"has no tensor {name!r}"
+        if tensors[name].shape != shape:
+            return f"tensor {name!r} is {list(tensors[name].shape)}, expected {list(shape)}"
+        # A seed that diverged waits, as it is, for those beside it.
+        if course.failure is None and not tensors[name].isfinite().all():
+            return f"tensor {name!r} holds NaN or infinity"
+    return None
+
+
+def _shapes(
+    experiment: Experiment, image_shape: networks.Shape, phase: int
+) -> dict[str, torch.Size]:
+    """The shapes of all weights and velocities in a phase, from networks that are thrown away."""
+    unused = torch.Generator()
+    pixels = torch.zeros(math.prod(image_shape))
+    generator = networks.build_generator(experiment.generator, image_shape, pixels, unused)
+    for later in experiment.training.phases[1 : phase + 1]:
+        noise_dim = experiment.generator.noise_dim
+        generator = networks.put_in_front(generator, later.generator_front, noise_dim, unused)
+    discriminator = networks.build_discriminator(experiment.discriminator, image_shape, unused)
+    players = {"generator": generator, "discriminator": discriminator}
+    return {
+        f"{title}.{kind}{name}": value.shape
+        for title, network in players.items()
+        for name, value in network.named_parameters()
+        for kind in ("", "velocity.")
+    }
 
 
 def _restore(run: "Run", s: int, tensors: dict[str, Tensor]) -> None:

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from ganbench.catalogue import DATASETS, DataFile
@@ -26,7 +28,7 @@ def test_missing(tmp_path):
 
 def test_a_folder_of_its_name_is_not_the_file(tmp_path):
     (tmp_path / "file").mkdir()
-    with pytest.raises(DataNotAvailableError, match="file: is missing; "):
+    with pytest.raises(DataError, match=r"file: cannot be read \(Is a directory\); put the"):
         verified(tmp_path / "file", ABC)
 
 
@@ -60,14 +62,14 @@ def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
     path = tmp_path / "file"
     path.write_bytes(b"abc")
 
-    def denied(_):
+    def denied(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(registry, "file_sha256", denied)
+    monkeypatch.setattr(os, "open", denied)
     with pytest.raises(DataError) as caught:
         verified(path, ABC)
     assert str(caught.value) == (
-        f"{path}: cannot be read (Permission denied); make it readable for yourself"
+        f"{path}: cannot be read (Permission denied); put the published file in its place"
     )
 
 

@@ -146,7 +146,7 @@ def test_truncated_npz(tmp_path, arrays, kept):
     path = write_npz(tmp_path, arrays)
     path.write_bytes(path.read_bytes()[:kept])
     assert message("faces48", tmp_path) == (
-        f"{path}: not a whole .npz file; save it again with numpy.savez"
+        f"{path}: cannot be read as .npz (File is not a zip file); save it again with numpy.savez"
     )
 
 
@@ -156,7 +156,7 @@ def test_damaged_npz(tmp_path, arrays):
     content[5000] ^= 1
     path.write_bytes(content)
     assert message("faces48", tmp_path) == (
-        f"{path}: not an .npz file of plain arrays (Bad CRC-32 for file 'images.npy'); "
+        f"{path}: cannot be read as .npz (Bad CRC-32 for file 'images.npy'); "
         "save it again with numpy.savez"
     )
 
@@ -174,8 +174,8 @@ def test_an_npz_that_would_need_unpickling_is_refused(tmp_path, arrays):
     arrays["images"] = np.array([Bomb()], object)
     path = write_npz(tmp_path, arrays)
     assert message("faces48", tmp_path) == (
-        f"{path}: not an .npz file of plain arrays (Object arrays cannot be loaded when "
-        "allow_pickle=False); save it again with numpy.savez"
+        f"{path}: cannot be read as .npz (values of type 'object'; give plain numbers, no "
+        "objects); save it again with numpy.savez"
     )
     assert not Bomb.exploded
 
@@ -183,7 +183,7 @@ def test_an_npz_that_would_need_unpickling_is_refused(tmp_path, arrays):
 def test_a_pickle_is_refused(tmp_path, arrays):
     path = write_npz(tmp_path, arrays)
     path.write_bytes(np.array([Bomb()], object).dumps())
-    assert message("faces48", tmp_path).startswith(f"{path}: not a whole .npz file; ")
+    assert message("faces48", tmp_path).startswith(f"{path}: cannot be read as .npz (")
     assert not Bomb.exploded
 
 
@@ -243,7 +243,15 @@ BAD_ARRAYS = {
     ),
     "letters": (
         lambda a: a.update(folds=np.full((COUNT, 5), "a")),
-        "folds: should be 0..3, got a",
+        "folds: should be 0..3, got <U1",
+    ),
+    "black images": (
+        lambda a: a["images"].fill(0),
+        "images: all are the same picture",
+    ),
+    "complex folds": (
+        lambda a: a.update(folds=a["folds"] + 0j),
+        "folds: should be 0..3, got complex128",
     ),
     "no training images": (
         lambda a: change(a, "folds", slice(0, 2), 1),

@@ -1,11 +1,12 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from ganbench.errors import GanbenchError
 from ganbench.numerics import VERSION_1_CODE
-from ganbench.report.collect import collect
+from ganbench.report.collect import collect, read_history
 
 from .synthetic import Synthetic
 
@@ -143,3 +144,27 @@ def test_a_metric_must_be_there_once(synthetic: Write) -> None:
         train.metric("fid")
     with pytest.raises(GanbenchError, match="got 2"):
         train.metric("validation_log_likelihood")
+
+
+ROW = "1,1,0.1,-3.5\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no history (No columns to parse from file)"),
+        (b"epoch,phase\n1\n1,2,3,4\n", "is no history (Error tokenizing data."),
+        (b"epoch,phase\n1,1\n", "has no column 'learning_rate'"),
+        (f"{{}}{ROW}{ROW}".encode(), "epoch: should count from 1, each epoch once"),
+        (f"{{}}{ROW}".replace("0.1", "fast").encode(), "'learning_rate': should be numbers"),
+        (b"\xff\xfe1", "is not UTF-8 (byte 0xff at 0)"),
+    ],
+)
+def test_a_damaged_history_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "history.csv"
+    head = b"epoch,phase,learning_rate,validation_log_likelihood\n"
+    path.write_bytes(content.replace(b"{}", head))
+    with pytest.raises(GanbenchError) as error:
+        read_history(path)
+    assert str(error.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(error.value)

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from ganbench.report.collect import collect
@@ -9,10 +9,8 @@ from ganbench.report.table1.stopping import stopping_epoch, stopping_notes
 from .synthetic import Synthetic
 
 
-def history(path: Path, curve: Mapping[int, float | None]) -> Path:
-    lines = [f"{epoch},{'' if value is None else value}" for epoch, value in curve.items()]
-    path.write_text("\n".join(["epoch,validation_log_likelihood", *lines]) + "\n")
-    return path
+def history(curve: Mapping[int, float | None]) -> pd.DataFrame:
+    return pd.DataFrame({"epoch": list(curve), "validation_log_likelihood": list(curve.values())})
 
 
 @pytest.mark.parametrize(
@@ -22,22 +20,20 @@ def history(path: Path, curve: Mapping[int, float | None]) -> Path:
         (197.9, 150),  # a hundred epochs after the best
     ],
 )
-def test_only_a_fall_of_more_than_one_per_cent_counts(
-    tmp_path: Path, later: float, expected: int | None
-) -> None:
+def test_only_a_fall_of_more_than_one_per_cent_counts(later: float, expected: int | None) -> None:
     curve = {10: 100.0, 50: 200.0, 60: None} | dict.fromkeys(range(100, 401, 25), later)
-    assert stopping_epoch(history(tmp_path / "history.csv", curve)) == expected
+    assert stopping_epoch(history(curve)) == expected
 
 
-def test_a_good_epoch_starts_the_count_anew(tmp_path: Path) -> None:
+def test_a_good_epoch_starts_the_count_anew() -> None:
     curve = {50: 200.0, 140: 199.0} | dict.fromkeys(range(150, 401, 10), 100.0)
-    assert stopping_epoch(history(tmp_path / "history.csv", curve)) == 240
+    assert stopping_epoch(history(curve)) == 240
 
 
-def test_a_negative_likelihood_must_rise_by_one_per_cent(tmp_path: Path) -> None:
+def test_a_negative_likelihood_must_rise_by_one_per_cent() -> None:
     """Where the monitored value is positive, 0.99 of the best is a value to improve on."""
     curve = {10: -100.0} | dict.fromkeys(range(60, 401, 10), -99.5)
-    assert stopping_epoch(history(tmp_path / "history.csv", curve)) == 110
+    assert stopping_epoch(history(curve)) == 110
 
 
 def test_the_note_names_each_seed(synthetic: Callable[..., Synthetic]) -> None:

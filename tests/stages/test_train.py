@@ -1,6 +1,7 @@
 """Training as files: what a run leaves, how it stops and how it goes on."""
 
 import csv
+import json
 import signal
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import safetensors
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from ganbench.data.datasets import load, split_digests
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
@@ -383,3 +384,78 @@ def test_of_seeds_together_only_the_one_that_diverges_ends(
     assert (sound.status, diverged.status) == ("ok", "diverged")
     assert value_of(diverged, "updates").value == 6
     assert set(diverged.files) == {"history.csv"}
+
+
+def spoil(path: Path, change: Callable[[dict, dict], None]) -> Path:
+    """Changes a checkpoint's tensors and state, and gives it the name of its new content."""
+    with safetensors.safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors, state = load_file(path), json.loads(metadata["state"])
+    change(tensors, state)
+    path.unlink()
+    save_file(tensors, path, metadata | {"state": json.dumps(state)})
+    name = f"{path.name.partition('-')[0]}-{file_sha256(path)[:16]}.safetensors"
+    return path.rename(path.with_name(name))
+
+
+WEIGHT = "generator.layers.0.weight"
+SPOILT = {
+    "no weight": (lambda t, _: t.pop(WEIGHT), f"has no tensor '{WEIGHT}'"),
+    "no velocity": (
+        lambda t, _: t.pop("discriminator.velocity.layers.0.bias"),
+        "has no tensor 'discriminator.velocity.layers.0.bias'",
+    ),
+    "no noise": (lambda t, _: t.pop("noise"), "has no state of the noise"),
+    "no sums": (lambda t, _: t.pop("sums"), "has no tensor 'sums'"),
+    "shape": (
+        lambda t, _: t.update({WEIGHT: torch.zeros(3)}),
+        f"tensor '{WEIGHT}' is [3], expected [9, 100]",
+    ),
+    "NaN": (lambda t, _: t[WEIGHT].fill_(torch.nan), f"tensor '{WEIGHT}' holds NaN or infinity"),
+    "phase": (lambda _, s: s["counters"].update(phase=-1), "its counters are impossible: {"),
+    "later phase": (lambda _, s: s["counters"].update(phase=9), "its counters are impossible: {"),
+    "text": (lambda _, s: s["counters"].update(epoch="1"), "its state's epoch is wrong (Input"),
+    "no counters": (lambda _, s: s.pop("counters"), "its state has no 'counters'"),
+    "no course": (lambda _, s: s.pop("course"), "its state has no 'course'"),
+    "history": (lambda _, s: s["course"].update(history=1), "its state's history is wrong (Input"),
+}
+
+
+@pytest.mark.parametrize(("change", "problem"), SPOILT.values(), ids=SPOILT.keys())
+def test_a_checkpoint_that_does_not_fit_is_named_and_the_one_before_used(
+    project: Project,
+    signal_at: Callable[..., None],
+    uninterrupted: dict[str, bytes],
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[dict, dict], None],
+    problem: str,
+) -> None:
+    signal_at(2)
+    with pytest.raises(InterruptedRunError):
+        run(project, checkpoint_seconds=0)
+    signal_at(0)
+    folder = project.folder / "seed_0"
+    newest = spoil(sorted(folder.glob("checkpoints/*/*.safetensors"))[-1], change)
+    capsys.readouterr()
+    run(project)
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"{newest}: {problem}")
+    assert captured.err.endswith("; using the one before\n")
+    assert "resuming after update 1 (epoch 0)" in captured.out
+    assert contents(folder) == uninterrupted
+
+
+def test_without_a_sound_checkpoint_only_restart_starts_anew(
+    project: Project, signal_at: Callable[..., None], uninterrupted: dict[str, bytes]
+) -> None:
+    signal_at(1)
+    with pytest.raises(InterruptedRunError):
+        run(project)
+    signal_at(0)
+    folder = project.folder / "seed_0"
+    for path in folder.glob("checkpoints/*/*.safetensors"):
+        path.write_bytes(b"")
+    with pytest.raises(GanbenchError, match="none of its 1 checkpoints can be used; give --restar"):
+        run(project)
+    run(project, restart=True)
+    assert contents(folder) == uninterrupted

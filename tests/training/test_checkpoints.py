@@ -1,14 +1,17 @@
 """Checkpoints: what is kept, what is refused, and what a full disk leaves behind."""
 
+import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ganbench.errors import GanbenchError
+from ganbench.provenance import file_sha256
 from ganbench.training.checkpoints import Checkpoints
 
 DIGEST = "0123456789abcdef" * 4
@@ -79,14 +82,76 @@ def test_a_damaged_one_is_named_and_its_predecessor_used(
     assert capsys.readouterr().err == expected
 
 
-def test_a_truncated_one_is_damaged(
+def test_without_a_sound_one_the_run_does_not_silently_start_anew(
     checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save(checkpoints, 1, 2)
     for path in files(checkpoints):
         path.write_bytes(path.read_bytes()[:100])
-    assert checkpoints.load_newest() is None
+    with pytest.raises(GanbenchError, match="none of its 2 checkpoints can be used; give --restar"):
+        checkpoints.load_newest()
     assert capsys.readouterr().err.count("is damaged") == 2
+
+
+def put(checkpoints: Checkpoints, number: int, content: dict[str, Tensor], metadata) -> Path:
+    """Writes a checkpoint whose checksum is right."""
+    path = checkpoints.folder / "new"
+    save_file(content, path, metadata)
+    return path.rename(checkpoints.folder / f"{number:09d}-{file_sha256(path)[:16]}.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [
+        (None, "has no digest or state"),
+        ({"state": "{}"}, "has no digest or state"),
+        ({"digest": DIGEST}, "has no digest or state"),
+        ({"digest": DIGEST, "state": "{"}, "is not valid JSON"),
+        ({"digest": DIGEST, "state": "[]"}, "its state is no mapping"),
+        ({"digest": DIGEST, "state": '{"a": 1, "a": 2}'}, "is not valid JSON (key 'a' is given"),
+    ],
+)
+def test_one_that_says_too_little_is_passed_over(
+    checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str], metadata, problem: str
+) -> None:
+    save(checkpoints, 1)
+    path = put(checkpoints, 2, tensors(2), metadata)
+    assert loaded_number(checkpoints) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"{path}: {problem}")
+    assert error.endswith("; using the one before\n")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "loop", "device"])
+def test_what_is_no_file_is_passed_over(
+    checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    save(checkpoints, 1)
+    path = checkpoints.folder / "000000002-0123456789abcdef.safetensors"
+    make = {
+        "folder": path.mkdir,
+        "fifo": lambda: os.mkfifo(path),
+        "loop": lambda: path.symlink_to(path),
+        "device": lambda: path.symlink_to("/dev/zero"),
+    }
+    make[kind]()
+    assert loaded_number(checkpoints) == 1
+    assert capsys.readouterr().err.startswith(f"{path}: cannot be read (")
+
+
+def test_one_that_fails_a_check_is_passed_over(
+    checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(checkpoints, 1, 2)
+
+    def check(state) -> str | None:
+        return "is of no use" if state[1]["updates"] == 2 else None
+
+    actual = checkpoints.load_newest(check)
+    assert actual is not None
+    assert actual[1]["updates"] == 1
+    assert ": is of no use; using the one before\n" in capsys.readouterr().err
 
 
 def test_another_runs_checkpoint_is_refused(checkpoints: Checkpoints) -> None:

@@ -47,7 +47,7 @@ def print_score(record: Record) -> None:
         table.add_row(*row)
     console.print(table)
     for note in _notes(record):
-        console.print(note, highlight=False)
+        console.print(note, markup=False, highlight=False)
 
 
 def _rows(record: Record) -> Iterator[tuple[str, ...]]:

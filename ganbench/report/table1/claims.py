@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pandas as pd
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from ganbench.config import Frozen, load
 from ganbench.published import PaperColumn
@@ -71,6 +71,15 @@ class Claims(Frozen):
     claims: tuple[Annotated[TableClaim | BoundClaim, Field(discriminator="rule")], ...] = Field(
         description="In the order of the table.", strict=False
     )
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> "Claims":
+        seen: set[str] = set()
+        for claim in self.claims:
+            if claim.id in seen:
+                raise ValueError(f"id {claim.id!r} is given twice")
+            seen.add(claim.id)
+        return self
 
 
 @dataclass(frozen=True)

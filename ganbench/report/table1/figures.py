@@ -96,7 +96,7 @@ def _histories(results: ExperimentResults, status: str) -> dict[int, pd.DataFram
     """A seed that diverged at once has none."""
     trained = {seed: results.stages["train"][seed] for seed in results.seeds_with(status)}
     return {
-        seed: pd.read_csv(stored.companion("history.csv"))
+        seed: stored.history()
         for seed, stored in trained.items()
         if "history.csv" in stored.record.files
     }

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from numpy import ndarray
 
+from ganbench.archives import read_npz
+from ganbench.errors import GanbenchError
 from ganbench.report.style import WIDTH, new_figure
 
 COLUMNS = 5  # samples in each of Figure 2's rows
@@ -48,8 +50,11 @@ def _displayed(file: Path, preprocessing: str) -> dict[str, Float[ndarray, "..."
     Contrast-normalised images are divided by the samples' largest absolute value, as in the
     paper's figures; training images beyond it are cut off there.
     """
-    with np.load(file, allow_pickle=False) as arrays:
-        pictures = {name: arrays[name] for name in ("samples", "neighbours", "interpolation")}
+    names = ("samples", "neighbours", "interpolation")
+    pictures = read_npz(file, names, "run `ganbench sample` again")
+    lacking = [name for name in names if name not in pictures]
+    if lacking:
+        raise GanbenchError(f"{file}: has no array {lacking[0]!r}; run `ganbench sample` again")
     if preprocessing == "global_contrast":
         largest = np.abs(pictures["samples"]).max()
         pictures = {name: (array / largest + 1) / 2 for name, array in pictures.items()}

@@ -6,8 +6,6 @@ of the best. Where that value is negative, 0.99 of the best is *above* it: the r
 when no value of 100 epochs came within one per cent of the best.
 """
 
-from pathlib import Path
-
 import pandas as pd
 
 from ganbench.report.collect import ExperimentResults
@@ -23,7 +21,7 @@ def stopping_notes(results: ExperimentResults) -> list[str]:
         return []
     stops = []
     for seed in results.seeds_with("ok"):
-        epoch = stopping_epoch(results.stages["train"][seed].companion("history.csv"))
+        epoch = stopping_epoch(results.stages["train"][seed].history())
         stops.append(f"seed {seed} {f'after {epoch:,}' if epoch else 'never'}")
     if not stops:
         return []
@@ -34,13 +32,13 @@ def stopping_notes(results: ExperimentResults) -> list[str]:
     ]
 
 
-def stopping_epoch(history: Path) -> int | None:
+def stopping_epoch(history: pd.DataFrame) -> int | None:
     """Returns the epoch after which the rule stops a run, None if it never does.
 
     Args:
         history: history.csv of the run; epochs without monitoring say nothing.
     """
-    curve = pd.read_csv(history).set_index("epoch")["validation_log_likelihood"].dropna()
+    curve = history.set_index("epoch")["validation_log_likelihood"].dropna()
     best, last_good = float("inf"), 0
     for epoch, value in zip(curve.index, -curve, strict=True):
         if value < SHARE * best:

@@ -1,6 +1,5 @@
 """Table 1 as people read it: csv with numbers, md, html, LaTeX and the terminal with words."""
 
-import json
 import string
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ganbench.errors import GanbenchError
 from ganbench.provenance import atomic_path
 from ganbench.published import GAN2014
 from ganbench.report.collect import ExperimentResults
+from ganbench.report.schemas import read_shown
 from ganbench.report.table1.collapse import collapse_notes
 from ganbench.report.table1.rows import Range, Row
 from ganbench.report.table1.stopping import stopping_notes
@@ -242,35 +241,21 @@ LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
 
 
 def print_table(report_json: Path) -> None:
-    """Prints the table of a report on the terminal.
-
-    Raises:
-        GanbenchError: the file is missing, or no report.
-    """
-    table = _table_of(report_json)
+    """Prints the table of a report on the terminal."""
+    table = read_shown(report_json).table
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
-    printed = Table(*table["columns"], title=table["title"], title_justify="left", box=SIMPLE_HEAD)
+    # Text, because brackets in a title are no markup.
+    printed = Table(title=Text(table.title), title_justify="left", box=SIMPLE_HEAD)
+    for column in table.columns:
+        printed.add_column(Text(column))
     above = ""
-    for title, *cells in table["rows"]:
+    for title, *cells in table.rows:
         if title != above:
             printed.add_section()
         printed.add_row(*map(Text, ("" if title == above else title, *cells)))
         above = title
     console.print(printed)
-    for note in table["notes"]:
+    for note in table.notes:
         console.print(note, markup=False, highlight=False)
-
-
-def _table_of(report_json: Path) -> dict[str, Any]:
-    remedy = "give the report.json that `ganbench report` or `make demo` wrote"
-    try:
-        table = json.loads(report_json.read_text())["table"]
-    except OSError as error:
-        raise GanbenchError(f"{report_json}: cannot be read ({error.strerror}); {remedy}") from None
-    except (ValueError, KeyError, TypeError):
-        raise GanbenchError(f"{report_json}: holds no table of a report; {remedy}") from None
-    if not isinstance(table, dict) or not {"columns", "rows", "notes"} <= table.keys():
-        raise GanbenchError(f"{report_json}: holds no table of a report; {remedy}")
-    return table

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ganbench.archives import read_npz
 from ganbench.config import settings_digest
 from ganbench.provenance import atomic_path
 from ganbench.records import Record, read_record, refuse_stale
@@ -90,8 +91,7 @@ def _experiment(
 ) -> list[PrintedTable]:
     """Writes the figures of one experiment, and its table where it has one."""
     record, kind = one.record, experiment.study.kind
-    with np.load(one.companion("theory.npz")) as file:
-        arrays = dict(file)
+    arrays = read_npz(one.companion("theory.npz"), None, "run `ganbench theory` again")
     seeds = ", ".join(map(str, record.config["seeds"]))
     footer = f"seeds {seeds}; rule theory, commit {commits([record.provenance])}"
     with figure_style():

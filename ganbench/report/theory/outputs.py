@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganbench.config import experiment_name, load, load_suite
+from ganbench.config import entry_file, experiment_name, load, load_suite
 from ganbench.report.formats import CAPTIONS, FORMATS, TABLE_FORMATS
 from ganbench.theory.config import TheoryExperiment
 
@@ -23,9 +23,7 @@ def theory_experiments(
 ) -> Iterator[tuple[str, Path, TheoryExperiment, tuple[int, ...]]]:
     """Yields name, file, settings and seeds of each theory experiment of a suite."""
     for entry in load_suite(suite_config).theory:
-        config = (suite_config.parent / entry.config).resolve()
-        if config.is_relative_to(Path.cwd()):
-            config = config.relative_to(Path.cwd())
+        config = entry_file(suite_config, entry)
         yield experiment_name(entry.config), config, load(TheoryExperiment, config), entry.seeds
 
 
