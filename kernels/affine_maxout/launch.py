@@ -10,6 +10,7 @@ from torch import Tensor
 from ganbench_kernels.affine_maxout import kernels
 from ganbench_kernels.dispatch import dot_precision, dtype_name, kernel_config
 from ganbench_kernels.inverted_dropout.launch import mask_arguments
+from ganbench_kernels.launching import launch
 from ganbench_kernels.reference import Dropout
 
 INPUT_PRECISION = {"float32": "ieee", "tf32": "tf32", "bfloat16": "ieee"}
@@ -29,9 +30,10 @@ def forward(
     config = kernel_config("maxout_fwd_kernel", variant, x.device)
     grid = (triton.cdiv(rows, config["BLOCK_N"]), triton.cdiv(units, config["BLOCK_U"]), seeds)
     mask = mask_arguments(dropout, x)
-    kernels.maxout_fwd_kernel[grid](
-        x.contiguous(), weight.contiguous(), bias.contiguous(), out, which,
+    launch(kernels.maxout_fwd_kernel, grid,
+        x, weight, bias, out, which,
         mask.seed, mask.offset, rows, units, size, pieces, mask.threshold, mask.scale,
+        writes=(out, which),
         DROPOUT=mask.present, ONE_BIT=mask.one_bit, GROUP=8 if units % 8 == 0 else 1,
         PRECISION=INPUT_PRECISION[variant], **config,
     )  # fmt: skip
@@ -61,9 +63,9 @@ def _grad_input(grad: Tensor, x: Tensor, weight: Tensor, which: Tensor, keep: fl
     variant = dot_precision(x.dtype)
     config = kernel_config("maxout_bwd_input_kernel", variant, x.device)
     grid = (triton.cdiv(rows, config["BLOCK_N"]), triton.cdiv(size, config["BLOCK_D"]), seeds)
-    kernels.maxout_bwd_input_kernel[grid](
+    launch(kernels.maxout_bwd_input_kernel, grid,
         grad, weight, which, grad_x, rows, units, size, pieces, 1 / keep,
-        PRECISION=INPUT_PRECISION[variant], **config,
+        writes=(grad_x,), PRECISION=INPUT_PRECISION[variant], **config,
     )  # fmt: skip
     return grad_x
 
@@ -80,9 +82,10 @@ def _grad_weight(
     variant = dot_precision(x.dtype)
     config = kernel_config("maxout_bwd_weight_kernel", variant, x.device)
     blocks = triton.cdiv(units, config["BLOCK_U"]), triton.cdiv(size, config["BLOCK_D"])
-    kernels.maxout_bwd_weight_kernel[(*blocks, seeds * pieces)](
-        grad, x, which, x if row_weight is None else row_weight.contiguous(),
+    launch(kernels.maxout_bwd_weight_kernel, (*blocks, seeds * pieces),
+        grad, x, which, x if row_weight is None else row_weight,
         grad_weight, grad_bias, rows, units, size, pieces, 1 / keep,
+        writes=(grad_weight, grad_bias),
         WEIGHTED=row_weight is not None, PRECISION=INPUT_PRECISION[variant], **config,
     )  # fmt: skip
     return grad_weight, grad_bias
@@ -104,9 +107,10 @@ def epilogue_forward(affine: Tensor, pieces: int, dropout: Dropout | None) -> tu
     seeds, rows, _ = _sizes(affine)
     config = kernel_config("maxout_epilogue_fwd_kernel", dtype_name(affine.dtype), affine.device)
     mask = mask_arguments(dropout, affine)
-    kernels.maxout_epilogue_fwd_kernel[(triton.cdiv(rows * units, config["BLOCK"]), seeds)](
+    launch(kernels.maxout_epilogue_fwd_kernel, (triton.cdiv(rows * units, config["BLOCK"]), seeds),
         affine, out, which, mask.seed, mask.offset, rows * units, units, pieces,
-        mask.threshold, mask.scale, DROPOUT=mask.present, ONE_BIT=mask.one_bit, **config,
+        mask.threshold, mask.scale,
+        writes=(out, which), DROPOUT=mask.present, ONE_BIT=mask.one_bit, **config,
     )  # fmt: skip
     return out, which
 
@@ -118,9 +122,9 @@ def epilogue_backward(grad: Tensor, which: Tensor, pieces: int, keep: float) -> 
     if routed.numel() == 0:
         return routed
     config = kernel_config("maxout_epilogue_bwd_kernel", dtype_name(grad.dtype), grad.device)
-    kernels.maxout_epilogue_bwd_kernel[(triton.cdiv(rows * units, config["BLOCK"]), seeds)](
-        grad.contiguous(), which.contiguous(), routed, rows * units, units, pieces, 1 / keep,
-        **config,
+    launch(kernels.maxout_epilogue_bwd_kernel, (triton.cdiv(rows * units, config["BLOCK"]), seeds),
+        grad, which, routed, rows * units, units, pieces, 1 / keep,
+        writes=(routed,), **config,
     )  # fmt: skip
     return routed
 

@@ -9,6 +9,7 @@ import triton
 from torch import Tensor
 
 from ganbench_kernels.dispatch import dtype_name, kernel_config
+from ganbench_kernels.launching import launch
 from ganbench_kernels.sgd import kernels
 
 
@@ -31,11 +32,12 @@ def step(
             continue
         name = "sgd_kernel" if bound is None else "sgd_max_norm_kernel"
         config = kernel_config(name, dtype_name(parameter.dtype), parameter.device) | flags
-        data = parameter, velocity, gradient.contiguous(), lr, momentum
+        data = parameter, velocity, gradient, lr, momentum
+        config["writes"] = parameter, velocity
         if bound is None:
             grid = (triton.cdiv(parameter.numel(), config["BLOCK"]),)
-            kernels.sgd_kernel[grid](*data, parameter.numel(), **config)
+            launch(kernels.sgd_kernel, grid, *data, parameter.numel(), **config)
         else:
             size = parameter.shape[-1]
             grid = (parameter.numel() // size,)
-            kernels.sgd_max_norm_kernel[grid](*data, bound, size, **config)
+            launch(kernels.sgd_max_norm_kernel, grid, *data, bound, size, **config)

@@ -1,0 +1,47 @@
+"""The one place where kernels are launched."""
+
+from typing import Any
+
+from torch import Tensor
+
+
+def launch(
+    kernel: Any,
+    grid: tuple[int, ...],
+    *arguments: Any,
+    writes: tuple[Tensor | None, ...],
+    **constants: Any,
+) -> None:
+    """Launches a kernel, which reads and writes its tensors row by row whatever their strides.
+
+    Args:
+        kernel: a function of Triton.
+        grid: numbers of programs.
+        arguments: in the kernel's order; tensors that it only reads are copied where they are not
+            contiguous.
+        writes: those of the tensors that it writes.
+        constants: compile-time constants and compiler options.
+
+    Raises:
+        ValueError: a tensor to be written is not contiguous.
+    """
+    written = {id(tensor) for tensor in writes}
+    ready = [
+        _row_by_row(kernel, argument, id(argument) in written)
+        if isinstance(argument, Tensor)
+        else argument
+        for argument in arguments
+    ]
+    kernel[grid](*ready, **constants)
+
+
+def _row_by_row(kernel: Any, tensor: Tensor, written: bool) -> Tensor:
+    if not written:
+        # A lazily negated view has the strides of what it negates.
+        return tensor.resolve_neg().contiguous()
+    if not tensor.is_contiguous() or tensor.is_neg():
+        raise ValueError(
+            f"{kernel.fn.__name__}: output: should be contiguous, got strides {tensor.stride()}; "
+            "call .contiguous() when making it"
+        )
+    return tensor
