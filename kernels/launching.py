@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -14,6 +15,8 @@ def launch(
 ) -> None:
     """Launches a kernel, which reads and writes its tensors row by row whatever their strides.
 
+    It runs on the tensors' GPU: Triton by itself takes the current one, which may be another.
+
     Args:
         kernel: a function of Triton.
         grid: numbers of programs.
@@ -23,7 +26,7 @@ def launch(
         constants: compile-time constants and compiler options.
 
     Raises:
-        ValueError: a tensor to be written is not contiguous.
+        ValueError: a tensor to be written is not contiguous, or a tensor is on another device.
     """
     written = {id(tensor) for tensor in writes}
     ready = [
@@ -32,7 +35,10 @@ def launch(
         else argument
         for argument in arguments
     ]
-    kernel[grid](*ready, **constants)
+    tensors = [argument for argument in ready if isinstance(argument, Tensor)]
+    _check_device(kernel, tensors)
+    with torch.cuda.device_of(tensors[0]):
+        kernel[grid](*ready, **constants)
 
 
 def _row_by_row(kernel: Any, tensor: Tensor, written: bool) -> Tensor:
@@ -45,3 +51,12 @@ def _row_by_row(kernel: Any, tensor: Tensor, written: bool) -> Tensor:
             "call .contiguous() when making it"
         )
     return tensor
+
+
+def _check_device(kernel: Any, tensors: list[Tensor]) -> None:
+    for tensor in tensors:
+        if tensor.device != tensors[0].device:
+            raise ValueError(
+                f"{kernel.fn.__name__}: tensors: should be on {tensors[0].device} as the first is, "
+                f"got one on {tensor.device}; move it"
+            )
