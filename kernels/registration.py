@@ -7,6 +7,7 @@ compiled code takes the op, which the compiler can keep in its graph.
 
 import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
@@ -58,7 +59,7 @@ class FusedOp:
         save: Callable[..., None],
         arguments: Callable[..., tuple[Any, ...]],
     ) -> None:
-        self.forward = forward
+        self.forward, self.backward = forward, backward
         inputs = len(inspect.signature(forward).parameters)
 
         def finish(ctx: Any, gradients: Tensor | tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
@@ -71,12 +72,14 @@ class FusedOp:
         def refuse(ctx: Any, *_: Any) -> None:
             raise NotImplementedError(no_second_derivative(name))
 
-        self.op = torch.library.custom_op(f"ganbench::{name}", forward, mutates_args=())
-        self.backward_op = torch.library.custom_op(
-            f"ganbench::{name}_backward", backward, mutates_args=()
+        self.op = torch.library.custom_op(
+            f"ganbench::{name}", _contiguous(forward), mutates_args=()
         )
-        self.op.register_fake(fake)
-        self.backward_op.register_fake(backward_fake)
+        self.backward_op = torch.library.custom_op(
+            f"ganbench::{name}_backward", _contiguous(backward), mutates_args=()
+        )
+        self.op.register_fake(_contiguous(fake))
+        self.backward_op.register_fake(_contiguous(backward_fake))
         self.op.register_autograd(
             lambda ctx, *grads: finish(ctx, self.backward_op(*arguments(ctx, *grads))),
             setup_context=save,
@@ -111,3 +114,29 @@ class FusedOp:
         if torch.is_grad_enabled():
             return self.function.apply(*inputs)
         return self.forward(*inputs)
+
+    def plain(self, *inputs: Any) -> Any:
+        """Runs the forward without its gradient; plain torch stays open to the compiler."""
+        return (self.op if _hides_kernels(inputs) else self.forward)(*inputs)
+
+    def plain_backward(self, *inputs: Any) -> Any:
+        """Runs the backward, as `plain` does the forward."""
+        return (self.backward_op if _hides_kernels(inputs) else self.backward)(*inputs)
+
+
+def _hides_kernels(inputs: tuple[Any, ...]) -> bool:
+    """Whether the compiler would otherwise trace through launches; the last input is `impl`."""
+    return torch.compiler.is_compiling() and inputs[-1] != "reference"
+
+
+def _contiguous(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes results contiguous: compiled code trusts the strides that a fake promises."""
+
+    @wraps(function)
+    def contiguous(*inputs: Any) -> Any:
+        outputs = function(*inputs)
+        if isinstance(outputs, Tensor):
+            return outputs.contiguous()
+        return tuple(output.contiguous() for output in outputs)
+
+    return contiguous

@@ -46,7 +46,8 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Runs the backward kernels: as `reference.maxout_backward`, with empty unneeded gradients."""
     grad, which = grad.contiguous(), which.contiguous()
-    grad_x = grad_weight = grad_bias = x.new_empty(0)
+    # Three tensors: outputs of a registered op may not share memory.
+    grad_x, grad_weight, grad_bias = (x.new_empty(0) for _ in range(3))
     if needs_x:
         grad_x = _grad_input(grad, x, weight.contiguous(), which, keep)
     if needs_weight:

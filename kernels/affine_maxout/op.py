@@ -46,7 +46,7 @@ def maxout_forward(
 
     Arguments and errors as for `maxout`; not differentiable.
     """
-    return _forward(x, weight, bias, *_prepare(x, weight, bias, dropout, impl))
+    return _fused.plain(x, weight, bias, *_prepare(x, weight, bias, dropout, impl))
 
 
 def maxout_backward(
@@ -79,7 +79,7 @@ def maxout_backward(
     if row_weight is not None:
         check_shape("maxout_backward", "row_weight", row_weight, x.shape[:-1])
     chosen = choose("maxout", impl, x, x.shape[:-1].numel() * weight.shape[-3:].numel())
-    return _backward(grad, x, weight, which, row_weight, keep, True, True, chosen)
+    return _fused.plain_backward(grad, x, weight, which, row_weight, keep, True, True, chosen)
 
 
 def _prepare(

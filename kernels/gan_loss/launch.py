@@ -34,7 +34,8 @@ def forward(real: Tensor, fake: Tensor, objective: str) -> tuple[Tensor, Tensor,
     if parts > 1:
         sums = _sum(sums)
     losses = sums.to(real.dtype).reshape(*real.shape[:-1], 2)
-    return losses[..., 0].contiguous(), losses[..., 1].contiguous(), gradients
+    # Clones: for one seed these are contiguous views of the same memory.
+    return losses[..., 0].clone(), losses[..., 1].clone(), gradients
 
 
 def _sum(sums: Tensor) -> Tensor:

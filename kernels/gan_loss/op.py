@@ -44,7 +44,7 @@ def adversarial_loss_gradients(
     the fake ones. Arguments and errors as for `adversarial_loss`; not differentiable.
     """
     chosen = _choose(real_logits, fake_logits, objective, impl)
-    return _forward(real_logits, fake_logits, objective, chosen)
+    return _fused.plain(real_logits, fake_logits, objective, chosen)
 
 
 def _choose(real_logits: Tensor, fake_logits: Tensor, objective: str, impl: Impl) -> str:

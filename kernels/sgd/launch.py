@@ -22,6 +22,12 @@ def step(
     bounds: Sequence[float | None],
 ) -> None:
     """Updates contiguous parameters and velocities: as `reference.sgd_momentum_max_norm_`."""
+    # The reference takes 0-d CPU tensors beside a GPU's; a kernel takes their numbers.
+    if parameters[0].is_cuda:
+        lr, momentum = (
+            rate.item() if isinstance(rate, Tensor) and not rate.is_cuda else rate
+            for rate in (lr, momentum)
+        )
     flags = {
         "TENSOR_LR": isinstance(lr, Tensor),
         "TENSOR_MOMENTUM": isinstance(momentum, Tensor),

@@ -113,6 +113,26 @@ def test_the_optimiser_step_compiles_to_one_graph() -> None:
     torch.testing.assert_close(*states)
 
 
+def test_the_optimisers_rates_are_made_where_its_parameters_are() -> None:
+    """On another device a kernel could not read them; "meta" stands for a GPU."""
+    devices = []
+
+    def look(graph: torch.fx.GraphModule, _: Any) -> Any:
+        for node in graph.graph.nodes:
+            made = node.meta.get("example_value")
+            if isinstance(made, Tensor) and made.dim() == 0:
+                devices.append(made.device.type)
+        return graph.forward
+
+    def step(value: Tensor, rate: float | Tensor) -> None:
+        kernels.sgd_momentum_max_norm_([value], [value + 1], [value], rate, 0.5, None)
+
+    for rate in (0.1, torch.tensor(0.1, device="meta")):
+        devices.clear()
+        torch.compile(step, fullgraph=True, backend=look)(torch.ones(3, 4, device="meta"), rate)
+        assert set(devices) == {"meta"}
+
+
 def test_triton_on_a_cpu_tensor_is_an_error() -> None:
     logits = torch.ones(3)
     if not dispatch.has_triton():
@@ -148,18 +168,13 @@ def test_tuned_tables_hold_every_kernel(arch: str) -> None:
     assert table["measured_on"] or not table["auto"]
 
 
-class OnGpu:
-    """What `choose` asks of a tensor, as if it were on an H100."""
-
-    is_cuda, dtype, device = True, torch.float32, torch.device("cpu")
-
-
 def test_auto_follows_the_tuned_table(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"up_to": 100, "impl": "triton"}, {"up_to": 1000, "impl": "triton_epilogue"}]
     table = {"auto": {"maxout": {"float32": rows}}}
     monkeypatch.setattr(dispatch, "tuned_table", lambda _: table)
-    monkeypatch.setattr(dispatch, "_triton_fits", lambda _: True)
+    monkeypatch.setattr(dispatch, "_triton_fits", lambda *_: True)
+    logits = torch.ones(3)
     sizes = {100: "triton", 101: "triton_epilogue", 1001: "triton"}
     for size, expected in sizes.items():
-        assert dispatch.choose("maxout", "auto", OnGpu(), size) == expected  # pyright: ignore
-    assert dispatch.choose("dropout", "auto", OnGpu(), 1) == "triton"  # pyright: ignore
+        assert dispatch.choose("maxout", "auto", logits, size) == expected
+    assert dispatch.choose("dropout", "auto", logits, 1) == "triton"
