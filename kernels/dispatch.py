@@ -145,9 +145,13 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def dot_precision(dtype: torch.dtype) -> str:
     """Returns how matrix products of a dtype may be rounded, as torch's own setting says."""
-    if dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest":
-        return "tf32"
-    return dtype_name(dtype)
+    if dtype != torch.float32:
+        return dtype_name(dtype)
+    # Where torch has the newer setting, its older getter raises once somebody has used that.
+    setting = getattr(torch.backends.cuda.matmul, "fp32_precision", None)
+    if setting is None:
+        setting = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+    return "tf32" if setting == "tf32" else "float32"
 
 
 def _require_triton(op: str, device: torch.device, dtype: torch.dtype) -> None:

@@ -18,9 +18,14 @@ class _Backward(torch.autograd.Function):
     """Runs a backward pass as an op of its own, so that a second derivative fails clearly."""
 
     @staticmethod
-    def forward(ctx: Any, name: str, backward: Callable[..., Any], *arguments: Any) -> Any:
-        ctx.name = name
+    def forward(name: str, backward: Callable[..., Any], *arguments: Any) -> Any:
+        del name
         return backward(*arguments)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        del output
+        ctx.name = inputs[0]
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> Any:
@@ -105,12 +110,25 @@ class FusedOp:
                     return finish(ctx, _Backward.apply(name, backward, *values))
                 return finish(ctx, backward(*values))
 
-        self.function = Eager
+        class Transformed(Eager):
+            # What torch.func demands.
+            @staticmethod
+            def forward(*values: Any) -> Any:  # pyright: ignore
+                return forward(*values)
+
+            @staticmethod
+            def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+                ctx.set_materialize_grads(False)
+                save(ctx, inputs, output)
+
+        self.function, self.transformed = Eager, Transformed
 
     def __call__(self, *inputs: Any) -> Any:
         """Runs the op, as eager calls or the compiler need it."""
         if torch.compiler.is_compiling():
             return self.op(*inputs)
+        if torch._C._are_functorch_transforms_active():
+            return self.transformed.apply(*inputs)
         if torch.is_grad_enabled():
             return self.function.apply(*inputs)
         return self.forward(*inputs)

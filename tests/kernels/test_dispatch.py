@@ -67,6 +67,34 @@ def test_a_second_derivative_is_refused(name: str, compiled: bool) -> None:
         torch.autograd.grad(sum(gradient.sum() for gradient in first), inputs)
 
 
+@pytest.mark.parametrize("name", CALLS)
+def test_torch_func_takes_gradients(name: str) -> None:
+    function, make = CALLS[name]
+    inputs = make()
+    expected = torch.autograd.grad(function(*inputs).sum(), inputs)
+    plain, places = [t.detach() for t in inputs], tuple(range(len(inputs)))
+    actual = torch.func.grad(lambda *t: function(*t).sum(), places)(*plain)
+    torch.testing.assert_close(actual, expected)
+
+    def first(x: Tensor) -> Tensor:
+        return torch.func.grad(lambda t: function(t, *plain[1:]).square().sum())(x).sum()
+
+    with pytest.raises(NotImplementedError, match=f"{name}: gradient: has no second derivative"):
+        torch.func.grad(first)(plain[0])
+
+
+@pytest.mark.parametrize("setting", ["ieee", "tf32"])
+def test_products_follow_torchs_newer_setting(setting: str) -> None:
+    matmul = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = setting
+        assert dispatch.dot_precision(torch.float32) == setting.replace("ieee", "float32")
+        assert dispatch.dot_precision(torch.bfloat16) == "bfloat16"
+    finally:
+        matmul.fp32_precision = before
+
+
 # The registered ops themselves, as a compiled graph calls them.
 OPS: dict[str, Callable[..., Tensor]] = {
     "maxout": lambda *t: maxout_op._fused.op(*t, *DROPOUT, "reference")[0],
