@@ -78,11 +78,12 @@ def _grad_weight(
     pieces, units = weight.shape[-3:-1]
     grad_weight = torch.empty(weight.shape, dtype=weight.dtype, device=weight.device)
     grad_bias = grad_weight.new_empty(weight.shape[:-1])
-    if grad_weight.numel() == 0:
+    if grad_bias.numel() == 0:
         return grad_weight, grad_bias
     variant = dot_precision(x.dtype)
     config = kernel_config("maxout_bwd_weight_kernel", variant, x.device)
-    blocks = triton.cdiv(units, config["BLOCK_U"]), triton.cdiv(size, config["BLOCK_D"])
+    # Without inputs there is still a bias, which the first block of columns writes.
+    blocks = triton.cdiv(units, config["BLOCK_U"]), max(1, triton.cdiv(size, config["BLOCK_D"]))
     launch(kernels.maxout_bwd_weight_kernel, (*blocks, seeds * pieces),
         grad, x, which, x if row_weight is None else row_weight,
         grad_weight, grad_bias, rows, units, size, pieces, 1 / keep,

@@ -291,7 +291,7 @@ def head_kernel(
     velocity = velocity * momentum - rate * gradient
     weight += velocity
     norm = tl.sqrt(tl.sum(weight * weight, 0))
-    weight *= tl.where(norm > max_norm, max_norm / norm, 1.0)
+    weight *= tl.where(norm <= max_norm, 1.0, max_norm / norm)
     tl.store(weight_velocity_ptr + s * U + units, velocity, mask=in_units)
     tl.store(weight_ptr + s * U + units, weight, mask=in_units)
     bias_velocity = tl.load(bias_velocity_ptr + s) * momentum - rate * bias_gradient
@@ -514,7 +514,7 @@ def bound_kernel(
     blocks = tl.arange(0, BLOCKS)
     squares = squares_ptr + tl.load(square_ptr + unit) + blocks
     norm = tl.sqrt(tl.sum(tl.load(squares, mask=blocks < tl.load(blocks_ptr + unit), other=0.0), 0))
-    if norm > max_norm:
+    if (norm > max_norm) | (norm != norm):
         start, length = tl.load(start_ptr + unit), tl.load(length_ptr + unit)
         for d in range(0, length, BLOCK):
             columns = d + tl.arange(0, BLOCK)
