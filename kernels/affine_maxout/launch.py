@@ -3,6 +3,8 @@
 # pyright: reportArgumentType=false
 # A kernel takes plain numbers for its tl.constexpr parameters.
 
+from typing import Any
+
 import torch
 import triton
 from torch import Tensor
@@ -33,7 +35,7 @@ def forward(
     launch(kernels.maxout_fwd_kernel, grid,
         x, weight, bias, out, which,
         mask.seed, mask.offset, rows, units, size, pieces, mask.threshold, mask.scale,
-        writes=(out, which),
+        reach=_reach(config, rows, units, size), writes=(out, which),
         DROPOUT=mask.present, ONE_BIT=mask.one_bit, GROUP=8 if units % 8 == 0 else 1,
         PRECISION=INPUT_PRECISION[variant], **config,
     )  # fmt: skip
@@ -66,7 +68,8 @@ def _grad_input(grad: Tensor, x: Tensor, weight: Tensor, which: Tensor, keep: fl
     grid = (triton.cdiv(rows, config["BLOCK_N"]), triton.cdiv(size, config["BLOCK_D"]), seeds)
     launch(kernels.maxout_bwd_input_kernel, grid,
         grad, weight, which, grad_x, rows, units, size, pieces, 1 / keep,
-        writes=(grad_x,), PRECISION=INPUT_PRECISION[variant], **config,
+        reach=_reach(config, rows, units, size), writes=(grad_x,),
+        PRECISION=INPUT_PRECISION[variant], **config,
     )  # fmt: skip
     return grad_x
 
@@ -87,7 +90,7 @@ def _grad_weight(
     launch(kernels.maxout_bwd_weight_kernel, (*blocks, seeds * pieces),
         grad, x, which, x if row_weight is None else row_weight,
         grad_weight, grad_bias, rows, units, size, pieces, 1 / keep,
-        writes=(grad_weight, grad_bias),
+        reach=_reach(config, rows, units, size), writes=(grad_weight, grad_bias),
         WEIGHTED=row_weight is not None, PRECISION=INPUT_PRECISION[variant], **config,
     )  # fmt: skip
     return grad_weight, grad_bias
@@ -112,7 +115,8 @@ def epilogue_forward(affine: Tensor, pieces: int, dropout: Dropout | None) -> tu
     launch(kernels.maxout_epilogue_fwd_kernel, (triton.cdiv(rows * units, config["BLOCK"]), seeds),
         affine, out, which, mask.seed, mask.offset, rows * units, units, pieces,
         mask.threshold, mask.scale,
-        writes=(out, which), DROPOUT=mask.present, ONE_BIT=mask.one_bit, **config,
+        reach=units * pieces, writes=(out, which),
+        DROPOUT=mask.present, ONE_BIT=mask.one_bit, **config,
     )  # fmt: skip
     return out, which
 
@@ -126,9 +130,15 @@ def epilogue_backward(grad: Tensor, which: Tensor, pieces: int, keep: float) -> 
     config = kernel_config("maxout_epilogue_bwd_kernel", dtype_name(grad.dtype), grad.device)
     launch(kernels.maxout_epilogue_bwd_kernel, (triton.cdiv(rows * units, config["BLOCK"]), seeds),
         grad, which, routed, rows * units, units, pieces, 1 / keep,
-        writes=(routed,), **config,
+        reach=units * pieces, writes=(routed,), **config,
     )  # fmt: skip
     return routed
+
+
+def _reach(config: dict[str, Any], rows: int, units: int, size: int) -> int:
+    """The largest offset inside a tile, or the number of a row beyond the last."""
+    tile = max(config["BLOCK_N"], config["BLOCK_U"])
+    return max(rows + tile, tile * units, tile * size)
 
 
 def _sizes(x: Tensor) -> tuple[int, int, int]:

@@ -74,7 +74,8 @@ def gather(images: Tensor, order: Tensor, batch: Tensor, out: Tensor, mask: Drop
     launch(kernels.gather_kernel, (triton.cdiv(count * size, config["BLOCK"]), seeds),
         images, order, batch, out, drop.seed, drop.offset, batches, count, size,
         drop.threshold, drop.scale,
-        writes=(out,), DROPOUT=drop.present, ONE_BIT=drop.one_bit, **config,
+        reach=count * size + config["BLOCK"], writes=(out,),
+        DROPOUT=drop.present, ONE_BIT=drop.one_bit, **config,
     )  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def linear_forward(
     launch(kernels.linear_fwd_kernel, grid,
         rows, batch, layer.rounded_weight, layer.bias, out, second, drop.seed, drop.offset,
         per_seed, count, units, size, drop.threshold, drop.scale,
-        writes=(out, second), ACTIVATION=activation,
+        reach=_reach(config, count, units, size), writes=(out, second), ACTIVATION=activation,
         BATCHED=isinstance(x, Batched), COPY=copy is not None, DROPOUT=drop.present,
         ONE_BIT=drop.one_bit, GROUP=_group(units), DOT=DOT[precision], **config,
     )  # fmt: skip
@@ -124,7 +125,8 @@ def maxout_forward(
     launch(kernels.maxout_layer_fwd_kernel, grid,
         x, layer.rounded_weight, layer.bias, out, which, drop.seed, drop.offset, count, units, size,
         drop.threshold, drop.scale,
-        writes=(out, which), P=pieces, DROPOUT=drop.present, ONE_BIT=drop.one_bit,
+        reach=_reach(config, count, units, size, pieces), writes=(out, which),
+        P=pieces, DROPOUT=drop.present, ONE_BIT=drop.one_bit,
         GROUP=_group(units), DOT=DOT[precision], **config,
     )  # fmt: skip
 
@@ -148,7 +150,7 @@ def head(
         x, layer.weight, layer.bias, layer.weight_velocity, layer.bias_velocity,
         layer.rounded_weight, layer.rounded_bias, logits, row_weight, slope, cotangent, sums,
         *rates, rows // 2, size, float("inf") if max_norm is None else max_norm,
-        writes=(*layer, logits, row_weight, slope, cotangent, sums),
+        reach=2 * rows * size, writes=(*layer, logits, row_weight, slope, cotangent, sums),
         OBJECTIVE=objective, ROUNDED=layer.rounded, BLOCK_N=triton.next_power_of_2(rows // 2),
         BLOCK_U=triton.next_power_of_2(size), **config,
     )  # fmt: skip
@@ -191,7 +193,8 @@ def input_gradient(
         out if slope is None else slope, below, out, drop.seed, drop.offset, grad.shape[1],
         first_row, count, units, size, 1 / keep,
         drop.threshold, drop.scale,
-        writes=(out,), P=pieces, MAXOUT=which is not None, ACTIVATION=activation,
+        reach=_reach(config, count, units, size, pieces), writes=(out,),
+        P=pieces, MAXOUT=which is not None, ACTIVATION=activation,
         SLOPE=slope is not None, DROPOUT=drop.present, ONE_BIT=drop.one_bit, GROUP=_group(size),
         DOT=DOT[precision], **config,
     )  # fmt: skip
@@ -229,7 +232,8 @@ def weight_update(
         layer.rounded_weight, layer.rounded_bias,
         grad if layer.squares is None else layer.squares, *rates, per_seed, grad.shape[1], units,
         size, 1 / keep,
-        writes=layer, P=pieces, MAXOUT=which is not None, WEIGHTED=row_weight is not None,
+        reach=_reach(config, grad.shape[1], units, size), writes=layer,
+        P=pieces, MAXOUT=which is not None, WEIGHTED=row_weight is not None,
         BATCHED=isinstance(x, Batched), ROUNDED=layer.rounded,
         SQUARES=layer.squares is not None, DOT=DOT[precision], **config,
     )  # fmt: skip
@@ -302,6 +306,12 @@ def _rows(x: Tensor | Batched) -> tuple[Tensor, Any, int]:
     if isinstance(x, Batched):
         return x.rows, x.batch, x.rows.shape[1] * x.rows.shape[2]
     return x, x, x.shape[1]
+
+
+def _reach(config: dict[str, Any], rows: int, units: int, size: int, pieces: int = 0) -> int:
+    """The largest offset from a tile's first number, or from a seed's first weight."""
+    rows = max(rows, config["BLOCK_N"], config["BLOCK_U"])
+    return max(rows * max(units, size), pieces * units * size)
 
 
 def _group(units: int) -> int:

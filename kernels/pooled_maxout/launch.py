@@ -22,7 +22,8 @@ def forward(
         config = kernel_config("maxout_pool2d_fwd_kernel", dtype_name(x.dtype), x.device)
         launch(kernels.maxout_pool2d_fwd_kernel, (triton.cdiv(out.numel(), config["BLOCK"]),),
             x, out, which, out.numel(), *x.shape[2:], *shape[2:],
-            writes=(out, which), PIECES=pieces, KERNEL=kernel_size, STRIDE=stride, **config,
+            reach=pieces * x.shape[2:].numel(), writes=(out, which),
+            PIECES=pieces, KERNEL=kernel_size, STRIDE=stride, **config,
         )  # fmt: skip
     return out, which
 
@@ -36,6 +37,7 @@ def backward(
         config = kernel_config("maxout_pool2d_bwd_kernel", dtype_name(x.dtype), x.device)
         launch(kernels.maxout_pool2d_bwd_kernel, (triton.cdiv(grad_x.numel(), config["BLOCK"]),),
             grad, which, grad_x, grad_x.numel(), *x.shape[2:], *which.shape[2:],
-            writes=(grad_x,), PIECES=pieces, KERNEL=kernel_size, STRIDE=stride, **config,
+            reach=pieces * x.shape[2:].numel(), writes=(grad_x,),
+            PIECES=pieces, KERNEL=kernel_size, STRIDE=stride, **config,
         )  # fmt: skip
     return grad_x

@@ -46,4 +46,5 @@ def step(
         else:
             size = parameter.shape[-1]
             grid = (parameter.numel() // size,)
+            config["reach"] = size + config["BLOCK"]
             launch(kernels.sgd_max_norm_kernel, grid, *data, bound, size, **config)

@@ -86,3 +86,34 @@ def test_tensors_of_two_devices_are_refused() -> None:
     message = r"some_kernel: tensors: should be on cpu as the first is, got one on meta; move it"
     with pytest.raises(ValueError, match=message):
         launching.launch(kernel, (1,), *tensors, writes=())
+
+
+def refuse(limit: str, value: Any, monkeypatch: Any, call: Callable[[], Any], match: str) -> None:
+    """At a smaller limit, as no machine here holds what exceeds the real one."""
+    monkeypatch.setattr(launching, limit, value)
+    with pytest.raises(ValueError, match=match):
+        call()
+
+
+def test_more_seeds_than_a_grid_takes_are_refused() -> None:
+    seeds = 65_536
+    x = torch.ones(seeds, 1)
+    match = r"dropout_kernel: grid: should be at most \(2147483647, 65535, 65535\), got"
+    with pytest.raises(ValueError, match=match):
+        kernels.dropout(x, 0.5, torch.arange(seeds), OFFSET, impl="triton")
+    with pytest.raises(ValueError, match=r"adversarial_loss_kernel: grid: should be at most"):
+        kernels.adversarial_loss(x, x, "hinge", impl="triton")
+
+
+@pytest.mark.parametrize("name", LAUNCHES)
+def test_every_launch_checks_its_grid(name: str, monkeypatch: Any) -> None:
+    refuse("GRID", (0, 0, 0), monkeypatch, LAUNCHES[name][1], r"_kernel: grid: should be at most")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in LAUNCHES if name != "dropout" and "loss" not in name]
+)
+def test_offsets_of_32_bits_are_bounded(name: str, monkeypatch: Any) -> None:
+    """The others count in 64 bits everywhere."""
+    message = r"_kernel: sizes: reach \d+ numbers from a tile's first, should be below 2; "
+    refuse("OFFSETS", 2, monkeypatch, LAUNCHES[name][1], message)
