@@ -64,6 +64,7 @@ class FusedOp:
         save: Callable[..., None],
         arguments: Callable[..., tuple[Any, ...]],
     ) -> None:
+        forward, backward = _without_autocast(forward), _without_autocast(backward)
         self.forward, self.backward = forward, backward
         inputs = len(inspect.signature(forward).parameters)
 
@@ -145,6 +146,43 @@ class FusedOp:
 def _hides_kernels(inputs: tuple[Any, ...]) -> bool:
     """Whether the compiler would otherwise trace through launches; the last input is `impl`."""
     return torch.compiler.is_compiling() and inputs[-1] != "reference"
+
+
+def autocast(op: str, *tensors: Tensor, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+    """Returns an op's inputs in autocast's type where that is on, as torch's own layers do.
+
+    Args:
+        op: the public op's name.
+        tensors: on one device; float64 stays what it is.
+        dtype: taken instead of autocast's, for ops that need float32's range.
+
+    Raises:
+        ValueError: autocast is to float16, which no op takes.
+    """
+    device = tensors[0].device.type
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return tensors
+    dtype = dtype or torch.get_autocast_dtype(device)
+    if dtype == torch.float16:
+        raise ValueError(
+            f"{op}: autocast: should be to bfloat16, got {dtype}; "
+            f"use torch.autocast({device!r}, torch.bfloat16)"
+        )
+    return tuple(one if one.dtype == torch.float64 else one.to(dtype) for one in tensors)
+
+
+def _without_autocast(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keeps autocast out of a body: it would reach the reference's products and no kernel."""
+
+    @wraps(function)
+    def as_given(*inputs: Any) -> Any:
+        device = inputs[0].device.type
+        if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+            return function(*inputs)
+        with torch.autocast(device, enabled=False):
+            return function(*inputs)
+
+    return as_given
 
 
 def _contiguous(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -206,3 +206,49 @@ def test_auto_follows_the_tuned_table(monkeypatch: pytest.MonkeyPatch) -> None:
     for size, expected in sizes.items():
         assert dispatch.choose("maxout", "auto", logits, size) == expected
     assert dispatch.choose("dropout", "auto", logits, 1) == "triton"
+
+
+@pytest.mark.parametrize("backend", [None, "aot_eager"])
+def test_autocast_works_as_with_torchs_own_layers(backend: str | None) -> None:
+    """Two stacked maxouts, dropout, pooling, the loss and Parzen, forward and backward."""
+    x, weight, bias = torch.randn(2, 6, 4), torch.randn(2, 3, 8, 4), torch.randn(2, 3, 8)
+    upper = torch.randn(2, 3, 6, 8), torch.randn(2, 3, 6)
+    leaves = [t.requires_grad_() for t in (x, weight, bias, *upper)]
+
+    def run(x: Tensor, weight: Tensor, bias: Tensor, *upper: Tensor) -> tuple[Tensor, ...]:
+        hidden = kernels.maxout(kernels.dropout(x, 0.8, SEED, OFFSET), weight, bias, DROPOUT)
+        out = kernels.maxout(hidden, *upper)
+        pooled = kernels.maxout_pool2d(out.unsqueeze(0), 2, 2, 2)
+        losses = kernels.adversarial_loss(out[..., 0], out[..., 1], "minimax")
+        likelihood = kernels.parzen_log_likelihood(out[0], upper[1][0], torch.tensor([3.0]))
+        return hidden, out, pooled, *losses, likelihood
+
+    compiled = run if backend is None else torch.compile(run, fullgraph=True, backend=backend)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = compiled(*leaves)
+        # Inside on purpose: a backward must not be cast either.
+        gradients = torch.autograd.grad(sum(out.float().sum() for out in outputs), leaves)
+    low, high = torch.bfloat16, torch.float32
+    assert [out.dtype for out in outputs] == [low, low, low, high, high, high]
+    assert all(gradient.dtype == high for gradient in gradients)
+    expected = run(*leaves)
+    for one, other in zip(outputs[:3], expected, strict=False):
+        torch.testing.assert_close(one.float(), other, rtol=0.05, atol=0.2)
+
+
+def test_autocast_leaves_the_optimisers_step_alone() -> None:
+    results = []
+    for on in (False, True):
+        generator = torch.Generator().manual_seed(1)
+        lists = [[torch.randn(3, 8, generator=generator)] for _ in range(3)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=on):
+            kernels.sgd_momentum_max_norm_(*lists, 0.1, 0.5, [1.0])
+        results.append(lists)
+    torch.testing.assert_close(*results, rtol=0, atol=0)
+
+
+def test_autocast_to_float16_is_refused() -> None:
+    inputs = [t.detach().float() for t in MAXOUT()]
+    message = r"maxout: autocast: should be to bfloat16, got torch.float16; use torch.autocast"
+    with torch.autocast("cpu", torch.float16), pytest.raises(ValueError, match=message):
+        kernels.maxout(*inputs)
