@@ -42,19 +42,31 @@ def choose(op: str, impl: Impl, tensor: Tensor, size: int) -> str:
     """
     # What a call asks for wins over the process's default, and that over the tuned table.
     impl = _default if impl == "auto" else impl
-    if impl == "triton":
-        _require_triton(op, tensor)
-        chosen = "triton"
-    elif impl == "auto" and tensor.is_cuda and _triton_fits(tensor):
-        chosen = _fastest(op, tensor, size)
-    elif impl in ("auto", "reference"):
-        chosen = "reference"
-    else:
-        raise ValueError(
-            f"{op}: impl: unknown implementation, got {impl!r}; choose auto, reference or triton"
-        )
+    chosen = next(
+        name
+        for up_to, name in _candidates(op, impl, tensor.device, tensor.dtype)
+        if up_to is None or size <= up_to
+    )
     record_choice(op, chosen)
     return chosen
+
+
+# Searching for packages and reading tables are nothing that the compiler can trace.
+@torch.compiler.assume_constant_result
+def _candidates(
+    op: str, impl: Impl, device: torch.device, dtype: torch.dtype
+) -> tuple[tuple[int | None, str], ...]:
+    """Returns implementations, each with the largest size that it is for; None is any."""
+    if impl == "triton":
+        _require_triton(op, device, dtype)
+        return ((None, "triton"),)
+    if impl == "auto" and _triton_fits(device, dtype):
+        return _measured(op, device, dtype)
+    if impl in ("auto", "reference"):
+        return ((None, "reference"),)
+    raise ValueError(
+        f"{op}: impl: unknown implementation, got {impl!r}; choose auto, reference or triton"
+    )
 
 
 def record_choice(op: str, chosen: str) -> None:
@@ -152,39 +164,42 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def dot_precision(dtype: torch.dtype) -> str:
     """Returns how matrix products of a dtype may be rounded, as torch's own setting says."""
-    if dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest":
-        return "tf32"
-    return dtype_name(dtype)
+    if dtype != torch.float32:
+        return dtype_name(dtype)
+    # Where torch has the newer setting, its older getter raises once somebody has used that.
+    setting = getattr(torch.backends.cuda.matmul, "fp32_precision", None)
+    if setting is None:
+        setting = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+    return "tf32" if setting == "tf32" else "float32"
 
 
-def _require_triton(op: str, tensor: Tensor) -> None:
+def _require_triton(op: str, device: torch.device, dtype: torch.dtype) -> None:
     if not has_triton():
         raise ValueError(
             f"{op}: impl: the triton package is not installed, got 'triton'; "
             "install ganbench[triton] or use impl='reference'"
         )
-    if not tensor.is_cuda and not interpreting():
+    if device.type != "cuda" and not interpreting():
         raise ValueError(
-            f"{op}: impl: 'triton' needs tensors on a GPU, got one on {tensor.device}; "
+            f"{op}: impl: 'triton' needs tensors on a GPU, got one on {device}; "
             "move them or use impl='reference'"
         )
-    if tensor.dtype not in TRITON_DTYPES:
+    if dtype not in TRITON_DTYPES:
         raise ValueError(
-            f"{op}: impl: 'triton' takes float32 and bfloat16, got {dtype_name(tensor.dtype)}; "
+            f"{op}: impl: 'triton' takes float32 and bfloat16, got {dtype_name(dtype)}; "
             "convert or use impl='reference'"
         )
 
 
-def _triton_fits(tensor: Tensor) -> bool:
-    recent = bool(torch.version.hip) or torch.cuda.get_device_capability(tensor.device)[0] >= 8
-    return recent and has_triton() and tensor.dtype in TRITON_DTYPES
+def _triton_fits(device: torch.device, dtype: torch.dtype) -> bool:
+    if device.type != "cuda" or dtype not in TRITON_DTYPES or not has_triton():
+        return False
+    return bool(torch.version.hip) or torch.cuda.get_device_capability(device)[0] >= 8
 
 
-def _fastest(op: str, tensor: Tensor, size: int) -> str:
-    """Triton, unless a table measured on this architecture says that torch wins at this size."""
-    table = tuned_table(architecture(tensor.device))["auto"]
-    # Rows are in order of size; the last one has no upper end.
-    for row in table.get(op, {}).get(dtype_name(tensor.dtype), []):
-        if row["up_to"] is None or size <= row["up_to"]:
-            return row["impl"]
-    return "triton"
+def _measured(
+    op: str, device: torch.device, dtype: torch.dtype
+) -> tuple[tuple[int | None, str], ...]:
+    """Triton, unless a table measured on this architecture says that torch wins at a size."""
+    rows = tuned_table(architecture(device))["auto"].get(op, {}).get(dtype_name(dtype), [])
+    return (*((row["up_to"], row["impl"]) for row in rows), (None, "triton"))

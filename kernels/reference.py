@@ -103,7 +103,8 @@ def maxout_backward(
     # Each piece's share of the gradient; `which` of a dropped output matches none.
     piece = torch.arange(pieces, dtype=torch.uint8, device=grad.device).unsqueeze(-1)
     won = which.unsqueeze(-2) == piece
-    routed = (won.view(torch.uint8).to(grad.dtype) * (grad / keep).unsqueeze(-2)).flatten(-2)
+    # A choice, not a product: a gradient of NaN or infinity reaches the winner only.
+    routed = torch.where(won, (grad / keep).unsqueeze(-2), 0).flatten(-2)
     return affine_backward(routed, x, weight, row_weight, needs_x, needs_weight)
 
 

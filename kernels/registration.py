@@ -7,6 +7,7 @@ compiled code takes the op, which the compiler can keep in its graph.
 
 import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
@@ -17,9 +18,14 @@ class _Backward(torch.autograd.Function):
     """Runs a backward pass as an op of its own, so that a second derivative fails clearly."""
 
     @staticmethod
-    def forward(ctx: Any, name: str, backward: Callable[..., Any], *arguments: Any) -> Any:
-        ctx.name = name
+    def forward(name: str, backward: Callable[..., Any], *arguments: Any) -> Any:
+        del name
         return backward(*arguments)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        del output
+        ctx.name = inputs[0]
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> Any:
@@ -58,7 +64,8 @@ class FusedOp:
         save: Callable[..., None],
         arguments: Callable[..., tuple[Any, ...]],
     ) -> None:
-        self.forward = forward
+        forward, backward = _without_autocast(forward), _without_autocast(backward)
+        self.forward, self.backward = forward, backward
         inputs = len(inspect.signature(forward).parameters)
 
         # torch wants one gradient for each input; ours are those of the leading tensors.
@@ -74,12 +81,14 @@ class FusedOp:
 
         # What torch.compile keeps in its graph. The backward is an op too, and must refuse a
         # gradient.
-        self.op = torch.library.custom_op(f"ganbench::{name}", forward, mutates_args=())
-        self.backward_op = torch.library.custom_op(
-            f"ganbench::{name}_backward", backward, mutates_args=()
+        self.op = torch.library.custom_op(
+            f"ganbench::{name}", _contiguous(forward), mutates_args=()
         )
-        self.op.register_fake(fake)
-        self.backward_op.register_fake(backward_fake)
+        self.backward_op = torch.library.custom_op(
+            f"ganbench::{name}_backward", _contiguous(backward), mutates_args=()
+        )
+        self.op.register_fake(_contiguous(fake))
+        self.backward_op.register_fake(_contiguous(backward_fake))
         self.op.register_autograd(
             lambda ctx, *grads: finish(ctx, self.backward_op(*arguments(ctx, *grads))),
             setup_context=save,
@@ -105,13 +114,89 @@ class FusedOp:
                     return finish(ctx, _Backward.apply(name, backward, *values))
                 return finish(ctx, backward(*values))
 
-        self.function = Eager
+        class Transformed(Eager):
+            # What torch.func demands.
+            @staticmethod
+            def forward(*values: Any) -> Any:  # pyright: ignore
+                return forward(*values)
+
+            @staticmethod
+            def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+                ctx.set_materialize_grads(False)
+                save(ctx, inputs, output)
+
+        self.function, self.transformed = Eager, Transformed
 
     def __call__(self, *inputs: Any) -> Any:
         """Runs the op, as eager calls or the compiler need it."""
         # The cheapest path that the call allows: see the module's first lines.
         if torch.compiler.is_compiling():
             return self.op(*inputs)
+        if torch._C._are_functorch_transforms_active():
+            return self.transformed.apply(*inputs)
         if torch.is_grad_enabled():
             return self.function.apply(*inputs)
         return self.forward(*inputs)
+
+    def plain(self, *inputs: Any) -> Any:
+        """Runs the forward without its gradient; plain torch stays open to the compiler."""
+        return (self.op if _hides_kernels(inputs) else self.forward)(*inputs)
+
+    def plain_backward(self, *inputs: Any) -> Any:
+        """Runs the backward, as `plain` does the forward."""
+        return (self.backward_op if _hides_kernels(inputs) else self.backward)(*inputs)
+
+
+def _hides_kernels(inputs: tuple[Any, ...]) -> bool:
+    """Whether the compiler would otherwise trace through launches; the last input is `impl`."""
+    return torch.compiler.is_compiling() and inputs[-1] != "reference"
+
+
+def autocast(op: str, *tensors: Tensor, dtype: torch.dtype | None = None) -> tuple[Tensor, ...]:
+    """Returns an op's inputs in autocast's type where that is on, as torch's own layers do.
+
+    Args:
+        op: the public op's name.
+        tensors: on one device; float64 stays what it is.
+        dtype: taken instead of autocast's, for ops that need float32's range.
+
+    Raises:
+        ValueError: autocast is to float16, which no op takes.
+    """
+    device = tensors[0].device.type
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return tensors
+    dtype = dtype or torch.get_autocast_dtype(device)
+    if dtype == torch.float16:
+        raise ValueError(
+            f"{op}: autocast: should be to bfloat16, got {dtype}; "
+            f"use torch.autocast({device!r}, torch.bfloat16)"
+        )
+    return tuple(one if one.dtype == torch.float64 else one.to(dtype) for one in tensors)
+
+
+def _without_autocast(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keeps autocast out of a body: it would reach the reference's products and no kernel."""
+
+    @wraps(function)
+    def as_given(*inputs: Any) -> Any:
+        device = inputs[0].device.type
+        if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+            return function(*inputs)
+        with torch.autocast(device, enabled=False):
+            return function(*inputs)
+
+    return as_given
+
+
+def _contiguous(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes results contiguous: compiled code trusts the strides that a fake promises."""
+
+    @wraps(function)
+    def contiguous(*inputs: Any) -> Any:
+        outputs = function(*inputs)
+        if isinstance(outputs, Tensor):
+            return outputs.contiguous()
+        return tuple(output.contiguous() for output in outputs)
+
+    return contiguous

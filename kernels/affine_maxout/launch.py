@@ -3,6 +3,8 @@
 # pyright: reportArgumentType=false
 # A kernel takes plain numbers for its tl.constexpr parameters.
 
+from typing import Any
+
 import torch
 import triton
 from torch import Tensor
@@ -10,6 +12,7 @@ from torch import Tensor
 from ganbench_kernels.affine_maxout import kernels
 from ganbench_kernels.dispatch import dot_precision, dtype_name, kernel_config
 from ganbench_kernels.inverted_dropout.launch import mask_arguments
+from ganbench_kernels.launching import launch
 from ganbench_kernels.reference import Dropout
 
 INPUT_PRECISION = {"float32": "ieee", "tf32": "tf32", "bfloat16": "ieee"}
@@ -29,9 +32,10 @@ def forward(
     config = kernel_config("maxout_fwd_kernel", variant, x.device)
     grid = (triton.cdiv(rows, config["BLOCK_N"]), triton.cdiv(units, config["BLOCK_U"]), seeds)
     mask = mask_arguments(dropout, x)
-    kernels.maxout_fwd_kernel[grid](
-        x.contiguous(), weight.contiguous(), bias.contiguous(), out, which,
+    launch(kernels.maxout_fwd_kernel, grid,
+        x, weight, bias, out, which,
         mask.seed, mask.offset, rows, units, size, pieces, mask.threshold, mask.scale,
+        reach=_reach(config, rows, units, size), writes=(out, which),
         DROPOUT=mask.present, ONE_BIT=mask.one_bit, GROUP=8 if units % 8 == 0 else 1,
         PRECISION=INPUT_PRECISION[variant], **config,
     )  # fmt: skip
@@ -44,7 +48,8 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Runs the backward kernels: as `reference.maxout_backward`, with empty unneeded gradients."""
     grad, which = grad.contiguous(), which.contiguous()
-    grad_x = grad_weight = grad_bias = x.new_empty(0)
+    # Three tensors: outputs of a registered op may not share memory.
+    grad_x, grad_weight, grad_bias = (x.new_empty(0) for _ in range(3))
     if needs_x:
         grad_x = _grad_input(grad, x, weight.contiguous(), which, keep)
     if needs_weight:
@@ -61,8 +66,9 @@ def _grad_input(grad: Tensor, x: Tensor, weight: Tensor, which: Tensor, keep: fl
     variant = dot_precision(x.dtype)
     config = kernel_config("maxout_bwd_input_kernel", variant, x.device)
     grid = (triton.cdiv(rows, config["BLOCK_N"]), triton.cdiv(size, config["BLOCK_D"]), seeds)
-    kernels.maxout_bwd_input_kernel[grid](
+    launch(kernels.maxout_bwd_input_kernel, grid,
         grad, weight, which, grad_x, rows, units, size, pieces, 1 / keep,
+        reach=_reach(config, rows, units, size), writes=(grad_x,),
         PRECISION=INPUT_PRECISION[variant], **config,
     )  # fmt: skip
     return grad_x
@@ -75,14 +81,16 @@ def _grad_weight(
     pieces, units = weight.shape[-3:-1]
     grad_weight = torch.empty(weight.shape, dtype=weight.dtype, device=weight.device)
     grad_bias = grad_weight.new_empty(weight.shape[:-1])
-    if grad_weight.numel() == 0:
+    if grad_bias.numel() == 0:
         return grad_weight, grad_bias
     variant = dot_precision(x.dtype)
     config = kernel_config("maxout_bwd_weight_kernel", variant, x.device)
-    blocks = triton.cdiv(units, config["BLOCK_U"]), triton.cdiv(size, config["BLOCK_D"])
-    kernels.maxout_bwd_weight_kernel[(*blocks, seeds * pieces)](
-        grad, x, which, x if row_weight is None else row_weight.contiguous(),
+    # Without inputs there is still a bias, which the first block of columns writes.
+    blocks = triton.cdiv(units, config["BLOCK_U"]), max(1, triton.cdiv(size, config["BLOCK_D"]))
+    launch(kernels.maxout_bwd_weight_kernel, (*blocks, seeds * pieces),
+        grad, x, which, x if row_weight is None else row_weight,
         grad_weight, grad_bias, rows, units, size, pieces, 1 / keep,
+        reach=_reach(config, rows, units, size), writes=(grad_weight, grad_bias),
         WEIGHTED=row_weight is not None, PRECISION=INPUT_PRECISION[variant], **config,
     )  # fmt: skip
     return grad_weight, grad_bias
@@ -104,9 +112,11 @@ def epilogue_forward(affine: Tensor, pieces: int, dropout: Dropout | None) -> tu
     seeds, rows, _ = _sizes(affine)
     config = kernel_config("maxout_epilogue_fwd_kernel", dtype_name(affine.dtype), affine.device)
     mask = mask_arguments(dropout, affine)
-    kernels.maxout_epilogue_fwd_kernel[(triton.cdiv(rows * units, config["BLOCK"]), seeds)](
+    launch(kernels.maxout_epilogue_fwd_kernel, (triton.cdiv(rows * units, config["BLOCK"]), seeds),
         affine, out, which, mask.seed, mask.offset, rows * units, units, pieces,
-        mask.threshold, mask.scale, DROPOUT=mask.present, ONE_BIT=mask.one_bit, **config,
+        mask.threshold, mask.scale,
+        reach=units * pieces, writes=(out, which),
+        DROPOUT=mask.present, ONE_BIT=mask.one_bit, **config,
     )  # fmt: skip
     return out, which
 
@@ -118,11 +128,17 @@ def epilogue_backward(grad: Tensor, which: Tensor, pieces: int, keep: float) -> 
     if routed.numel() == 0:
         return routed
     config = kernel_config("maxout_epilogue_bwd_kernel", dtype_name(grad.dtype), grad.device)
-    kernels.maxout_epilogue_bwd_kernel[(triton.cdiv(rows * units, config["BLOCK"]), seeds)](
-        grad.contiguous(), which.contiguous(), routed, rows * units, units, pieces, 1 / keep,
-        **config,
+    launch(kernels.maxout_epilogue_bwd_kernel, (triton.cdiv(rows * units, config["BLOCK"]), seeds),
+        grad, which, routed, rows * units, units, pieces, 1 / keep,
+        reach=units * pieces, writes=(routed,), **config,
     )  # fmt: skip
     return routed
+
+
+def _reach(config: dict[str, Any], rows: int, units: int, size: int) -> int:
+    """The largest offset inside a tile, or the number of a row beyond the last."""
+    tile = max(config["BLOCK_N"], config["BLOCK_U"])
+    return max(rows + tile, tile * units, tile * size)
 
 
 def _sizes(x: Tensor) -> tuple[int, int, int]:

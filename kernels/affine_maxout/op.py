@@ -13,7 +13,7 @@ from ganbench_kernels import reference
 from ganbench_kernels.checks import check_dropout, check_floating, check_shape
 from ganbench_kernels.dispatch import Impl, choose
 from ganbench_kernels.reference import Dropout
-from ganbench_kernels.registration import FusedOp
+from ganbench_kernels.registration import FusedOp, autocast
 
 MAX_PIECES = reference.DROPPED
 
@@ -24,7 +24,8 @@ def maxout(
     """Returns the largest affine piece of each unit, [S, N, U].
 
     out[n, u] = max over p of x[n] . weight[p, u] + bias[p, u]; differentiable once in x, weight
-    and bias; the first piece wins ties. Every tensor may lack the seed dimension S.
+    and bias; the first piece wins ties. Every tensor may lack the seed dimension S. Under
+    autocast it runs in bfloat16, as torch's linear layers do.
 
     Args:
         x: [S, N, D].
@@ -36,6 +37,7 @@ def maxout(
     Raises:
         ValueError: shapes, dtypes or devices do not fit together, or `impl` cannot run here.
     """
+    x, weight, bias = autocast("maxout", x, weight, bias)
     return _fused(x, weight, bias, *_prepare(x, weight, bias, dropout, impl))[0]
 
 
@@ -46,7 +48,8 @@ def maxout_forward(
 
     Arguments and errors as for `maxout`; not differentiable.
     """
-    return _forward(x, weight, bias, *_prepare(x, weight, bias, dropout, impl))
+    x, weight, bias = autocast("maxout", x, weight, bias)
+    return _fused.plain(x, weight, bias, *_prepare(x, weight, bias, dropout, impl))
 
 
 def maxout_backward(
@@ -72,14 +75,16 @@ def maxout_backward(
     Raises:
         ValueError: shapes, dtypes or devices do not fit together, or `impl` cannot run here.
     """
+    grad, x, weight = autocast("maxout", grad, x, weight)
     _check_weight(x, weight)
     out_shape = (*x.shape[:-1], weight.shape[-2])
     check_shape("maxout_backward", "grad", grad, out_shape)
     check_shape("maxout_backward", "which", which, out_shape)
     if row_weight is not None:
+        (row_weight,) = autocast("maxout", row_weight)
         check_shape("maxout_backward", "row_weight", row_weight, x.shape[:-1])
     chosen = choose("maxout", impl, x, x.shape[:-1].numel() * weight.shape[-3:].numel())
-    return _backward(grad, x, weight, which, row_weight, keep, True, True, chosen)
+    return _fused.plain_backward(grad, x, weight, which, row_weight, keep, True, True, chosen)
 
 
 def _prepare(

@@ -12,6 +12,7 @@ from torch import Tensor
 from ganbench_kernels.dense_update import kernels
 from ganbench_kernels.dispatch import kernel_config
 from ganbench_kernels.inverted_dropout.launch import mask_arguments
+from ganbench_kernels.launching import launch
 from ganbench_kernels.reference import Dropout
 
 MAX_PIECES = 5
@@ -70,9 +71,11 @@ def gather(images: Tensor, order: Tensor, batch: Tensor, out: Tensor, mask: Drop
     size = images.shape[-1]
     config = kernel_config("gather_kernel", "float32", images.device)
     drop = mask_arguments(mask, images)
-    kernels.gather_kernel[(triton.cdiv(count * size, config["BLOCK"]), seeds)](
+    launch(kernels.gather_kernel, (triton.cdiv(count * size, config["BLOCK"]), seeds),
         images, order, batch, out, drop.seed, drop.offset, batches, count, size,
-        drop.threshold, drop.scale, DROPOUT=drop.present, ONE_BIT=drop.one_bit, **config,
+        drop.threshold, drop.scale,
+        reach=count * size + config["BLOCK"], writes=(out,),
+        DROPOUT=drop.present, ONE_BIT=drop.one_bit, **config,
     )  # fmt: skip
 
 
@@ -101,9 +104,10 @@ def linear_forward(
     drop = mask_arguments(mask, out)
     rows, batch, per_seed = _rows(x)
     grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(units, config["BLOCK_U"]), seeds
-    kernels.linear_fwd_kernel[grid](
+    launch(kernels.linear_fwd_kernel, grid,
         rows, batch, layer.rounded_weight, layer.bias, out, second, drop.seed, drop.offset,
-        per_seed, count, units, size, drop.threshold, drop.scale, ACTIVATION=activation,
+        per_seed, count, units, size, drop.threshold, drop.scale,
+        reach=_reach(config, count, units, size), writes=(out, second), ACTIVATION=activation,
         BATCHED=isinstance(x, Batched), COPY=copy is not None, DROPOUT=drop.present,
         ONE_BIT=drop.one_bit, GROUP=_group(units), DOT=DOT[precision], **config,
     )  # fmt: skip
@@ -118,9 +122,11 @@ def maxout_forward(
     config = kernel_config("maxout_layer_fwd_kernel", precision, out.device)
     drop = mask_arguments(mask, out)
     grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(units, config["BLOCK_U"]), seeds
-    kernels.maxout_layer_fwd_kernel[grid](
+    launch(kernels.maxout_layer_fwd_kernel, grid,
         x, layer.rounded_weight, layer.bias, out, which, drop.seed, drop.offset, count, units, size,
-        drop.threshold, drop.scale, P=pieces, DROPOUT=drop.present, ONE_BIT=drop.one_bit,
+        drop.threshold, drop.scale,
+        reach=_reach(config, count, units, size, pieces), writes=(out, which),
+        P=pieces, DROPOUT=drop.present, ONE_BIT=drop.one_bit,
         GROUP=_group(units), DOT=DOT[precision], **config,
     )  # fmt: skip
 
@@ -140,10 +146,11 @@ def head(
     """Logits, losses and slopes of D's last layer [S, 1, U], and its own update."""
     seeds, rows, size = x.shape
     config = kernel_config("head_kernel", "float32", x.device)
-    kernels.head_kernel[(seeds,)](
+    launch(kernels.head_kernel, (seeds,),
         x, layer.weight, layer.bias, layer.weight_velocity, layer.bias_velocity,
         layer.rounded_weight, layer.rounded_bias, logits, row_weight, slope, cotangent, sums,
         *rates, rows // 2, size, float("inf") if max_norm is None else max_norm,
+        reach=2 * rows * size, writes=(*layer, logits, row_weight, slope, cotangent, sums),
         OBJECTIVE=objective, ROUNDED=layer.rounded, BLOCK_N=triton.next_power_of_2(rows // 2),
         BLOCK_U=triton.next_power_of_2(size), **config,
     )  # fmt: skip
@@ -181,11 +188,13 @@ def input_gradient(
     drop = mask_arguments(mask, out)
     below, activation = (out, "linear") if activated is None else activated
     grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(size, config["BLOCK_D"]), seeds
-    kernels.input_gradient_kernel[grid](
+    launch(kernels.input_gradient_kernel, grid,
         grad, grad if which is None else which, layer.rounded_weight,
         out if slope is None else slope, below, out, drop.seed, drop.offset, grad.shape[1],
         first_row, count, units, size, 1 / keep,
-        drop.threshold, drop.scale, P=pieces, MAXOUT=which is not None, ACTIVATION=activation,
+        drop.threshold, drop.scale,
+        reach=_reach(config, count, units, size, pieces), writes=(out,),
+        P=pieces, MAXOUT=which is not None, ACTIVATION=activation,
         SLOPE=slope is not None, DROPOUT=drop.present, ONE_BIT=drop.one_bit, GROUP=_group(size),
         DOT=DOT[precision], **config,
     )  # fmt: skip
@@ -217,12 +226,14 @@ def weight_update(
     config = weight_tiles(pieces, precision, grad.device)
     rows, batch, per_seed = _rows(x)
     grid = triton.cdiv(units, config["BLOCK_U"]), triton.cdiv(size, config["BLOCK_D"])
-    kernels.weight_update_kernel[(*grid, seeds)](
+    launch(kernels.weight_update_kernel, (*grid, seeds),
         grad, grad if which is None else which, grad if row_weight is None else row_weight,
         rows, batch, layer.weight, layer.bias, layer.weight_velocity, layer.bias_velocity,
         layer.rounded_weight, layer.rounded_bias,
         grad if layer.squares is None else layer.squares, *rates, per_seed, grad.shape[1], units,
-        size, 1 / keep, P=pieces, MAXOUT=which is not None, WEIGHTED=row_weight is not None,
+        size, 1 / keep,
+        reach=_reach(config, grad.shape[1], units, size), writes=layer,
+        P=pieces, MAXOUT=which is not None, WEIGHTED=row_weight is not None,
         BATCHED=isinstance(x, Batched), ROUNDED=layer.rounded,
         SQUARES=layer.squares is not None, DOT=DOT[precision], **config,
     )  # fmt: skip
@@ -265,8 +276,9 @@ def bound(
         blocks: the largest number of partial sums.
     """
     config = kernel_config("bound_kernel", "float32", weights.device)
-    kernels.bound_kernel[(len(table[0]),)](
-        weights, rounded, squares, *table, max_norm, ROUNDED=rounded.dtype == torch.bfloat16,
+    launch(kernels.bound_kernel, (len(table[0]),),
+        weights, rounded, squares, *table, max_norm,
+        writes=(weights, rounded), ROUNDED=rounded.dtype == torch.bfloat16,
         BLOCKS=triton.next_power_of_2(blocks), **config,
     )  # fmt: skip
 
@@ -282,8 +294,9 @@ def advance(
 ) -> None:
     """Moves on minibatch, mask offsets [layers] and learning rate (float64) after an update."""
     layers = len(offsets)
-    kernels.advance_kernel[(1,)](
+    launch(kernels.advance_kernel, (1,),
         batch, offsets, rate, rounded_rate, decay, floor, masks,
+        writes=(batch, offsets, rate, rounded_rate),
         LAYERS=layers, BLOCK=triton.next_power_of_2(layers),
     )  # fmt: skip
 
@@ -293,6 +306,12 @@ def _rows(x: Tensor | Batched) -> tuple[Tensor, Any, int]:
     if isinstance(x, Batched):
         return x.rows, x.batch, x.rows.shape[1] * x.rows.shape[2]
     return x, x, x.shape[1]
+
+
+def _reach(config: dict[str, Any], rows: int, units: int, size: int, pieces: int = 0) -> int:
+    """The largest offset from a tile's first number, or from a seed's first weight."""
+    rows = max(rows, config["BLOCK_N"], config["BLOCK_U"])
+    return max(rows * max(units, size), pieces * units * size)
 
 
 def _group(units: int) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganbench_kernels.dispatch import dtype_name, kernel_config
 from ganbench_kernels.gan_loss import kernels
+from ganbench_kernels.launching import launch
 
 ONE_LAUNCH = 65_536
 MAX_PARTS = 1024
@@ -26,19 +27,21 @@ def forward(real: Tensor, fake: Tensor, objective: str) -> tuple[Tensor, Tensor,
     if parts == 0:
         sums.fill_(torch.nan)
     elif seeds:
-        kernels.adversarial_loss_kernel[(parts, seeds)](
-            real.contiguous(), fake.contiguous(), sums, gradients, n, span, 1 / n,
-            OBJECTIVE=objective, **config,
+        launch(kernels.adversarial_loss_kernel, (parts, seeds),
+            real, fake, sums, gradients, n, span, 1 / n,
+            writes=(sums, gradients), OBJECTIVE=objective, **config,
         )  # fmt: skip
     if parts > 1:
         sums = _sum(sums)
     losses = sums.to(real.dtype).reshape(*real.shape[:-1], 2)
-    return losses[..., 0].contiguous(), losses[..., 1].contiguous(), gradients
+    # Clones: for one seed these are contiguous views of the same memory.
+    return losses[..., 0].clone(), losses[..., 1].clone(), gradients
 
 
 def _sum(sums: Tensor) -> Tensor:
     seeds, parts, _ = sums.shape
     losses = sums.new_empty((seeds, 2))
     config = kernel_config("adversarial_loss_sum_kernel", "float32", sums.device)
-    kernels.adversarial_loss_sum_kernel[(seeds,)](sums, losses, parts, **config)
+    config["writes"] = (losses,)
+    launch(kernels.adversarial_loss_sum_kernel, (seeds,), sums, losses, parts, **config)
     return losses

@@ -2,13 +2,14 @@
 
 from typing import Any, cast, get_args
 
+import torch
 from torch import Tensor
 
 from ganbench_kernels import reference
 from ganbench_kernels.checks import check_floating, check_shape
 from ganbench_kernels.dispatch import Impl, choose
 from ganbench_kernels.reference import Objective
-from ganbench_kernels.registration import FusedOp
+from ganbench_kernels.registration import FusedOp, autocast
 
 
 def adversarial_loss(
@@ -31,6 +32,7 @@ def adversarial_loss(
     Source: Goodfellow et al. (2014), section 3, with the released code's factor 0.5 in the
     discriminator's loss; hinge as Lim and Ye (2017); wasserstein as Arjovsky et al. (2017).
     """
+    real_logits, fake_logits = _widened(real_logits, fake_logits)
     chosen = _choose(real_logits, fake_logits, objective, impl)
     return _fused(real_logits, fake_logits, objective, chosen)[:2]
 
@@ -43,8 +45,14 @@ def adversarial_loss_gradients(
     The gradients are the discriminator's by the real and by the fake logits, and the generator's by
     the fake ones. Arguments and errors as for `adversarial_loss`; not differentiable.
     """
+    real_logits, fake_logits = _widened(real_logits, fake_logits)
     chosen = _choose(real_logits, fake_logits, objective, impl)
-    return _forward(real_logits, fake_logits, objective, chosen)
+    return _fused.plain(real_logits, fake_logits, objective, chosen)
+
+
+def _widened(real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, ...]:
+    """Under autocast float32, as torch's losses are."""
+    return autocast("adversarial_loss", real_logits, fake_logits, dtype=torch.float32)
 
 
 def _choose(real_logits: Tensor, fake_logits: Tensor, objective: str, impl: Impl) -> str:

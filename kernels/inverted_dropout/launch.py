@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganbench_kernels.dispatch import dtype_name, kernel_config
 from ganbench_kernels.inverted_dropout import kernels
+from ganbench_kernels.launching import launch
 from ganbench_kernels.philox import LANES, keep_lanes
 from ganbench_kernels.reference import Dropout
 
@@ -46,8 +47,8 @@ def dropout(x: Tensor, keep: float, seed: Tensor, offset: Tensor) -> Tensor:
     config = kernel_config("dropout_kernel", dtype_name(x.dtype), x.device)
     mask = mask_arguments(Dropout(keep, seed, offset), x)
     size = x.numel() // seed.numel()
-    kernels.dropout_kernel[(triton.cdiv(size, config["BLOCK"]), seed.numel())](
-        x.contiguous(), out, mask.seed, mask.offset, size, mask.threshold, mask.scale,
-        ONE_BIT=mask.one_bit, **config,
+    launch(kernels.dropout_kernel, (triton.cdiv(size, config["BLOCK"]), seed.numel()),
+        x, out, mask.seed, mask.offset, size, mask.threshold, mask.scale,
+        writes=(out,), ONE_BIT=mask.one_bit, **config,
     )  # fmt: skip
     return out

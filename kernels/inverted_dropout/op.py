@@ -65,7 +65,8 @@ def dropout_factors(
     factors: list[Tensor | None] = [None] * len(keeps)
     if choose("dropout", impl, like, sum(shapes[i].numel() for i in drawn)) == "triton":
         for i in drawn:
-            factors[i] = _launch(like.new_ones(shapes[i]), keeps[i], seed, offset + i)
+            ones = like.new_ones(shapes[i])
+            factors[i] = _fused.plain(ones, keeps[i], seed, offset + i, "triton")[0]
     elif drawn and compiled.worth_compiling(shapes, like.device):
         drawn_factors = compiled.factors(shapes, keeps, seed, offset, like.dtype)
         factors = [drawn_factors[i] if i in drawn else None for i in range(len(keeps))]

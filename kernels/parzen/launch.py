@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ganbench_kernels.dispatch import interpreting, kernel_config
+from ganbench_kernels.launching import launch
 from ganbench_kernels.parzen import kernels
 from ganbench_kernels.parzen.tiled import log_volume
 
@@ -34,13 +35,15 @@ def forward(points: Tensor, centers: Tensor, sigmas: Tensor) -> Tensor:
     splits = min(triton.cdiv(n, config["BLOCK_N"]), triton.cdiv(PROGRAMS, blocks))
     span = config["BLOCK_N"] * triton.cdiv(triton.cdiv(n, config["BLOCK_N"]), splits)
     splits = triton.cdiv(n, span)
+    block_k = max(MIN_BLOCK_K, triton.next_power_of_2(k))
     exponents = -0.5 / sigmas.square()
     nearest = points.new_empty(splits, m)
     sums = points.new_empty(splits, k, m)
-    kernels.parzen_kernel[(blocks, splits)](
+    launch(kernels.parzen_kernel, (blocks, splits),
         points, centers, points.square().sum(-1), centers.square().sum(-1), exponents,
         nearest, sums, m, n, points.shape[1], k, span,
-        BLOCK_K=max(MIN_BLOCK_K, triton.next_power_of_2(k)), **config,
+        reach=max(m + config["BLOCK_M"], n + 2 * span, block_k * m), writes=(nearest, sums),
+        BLOCK_K=block_k, **config,
     )  # fmt: skip
     log_sums = exponents.unsqueeze(-1) * nearest.unsqueeze(1) + sums.log()
     return torch.logsumexp(log_sums, 0) - log_volume(n, size, sigmas)

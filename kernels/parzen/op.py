@@ -8,7 +8,7 @@ from torch import Tensor
 from ganbench_kernels.checks import check_floating, check_shape
 from ganbench_kernels.dispatch import Impl, choose
 from ganbench_kernels.parzen import tiled as reference
-from ganbench_kernels.registration import FusedOp
+from ganbench_kernels.registration import FusedOp, autocast
 
 
 def parzen_log_likelihood(
@@ -31,6 +31,8 @@ def parzen_log_likelihood(
 
     Source: Breuleux et al. (2011), as used in Goodfellow et al. (2014), section 5.
     """
+    name = "parzen_log_likelihood"
+    points, centers, sigmas = autocast(name, points, centers, sigmas, dtype=torch.float32)
     check_floating("parzen_log_likelihood", points=points, centers=centers, sigmas=sigmas)
     for name, tensor, letters in (("points", points, "M, D"), ("centers", centers, "N, D")):
         if tensor.dim() != 2:

@@ -8,6 +8,7 @@ import triton
 from torch import Tensor
 
 from ganbench_kernels.dispatch import dtype_name, kernel_config
+from ganbench_kernels.launching import launch
 from ganbench_kernels.pooled_maxout import kernels
 
 
@@ -19,8 +20,9 @@ def forward(
     which = torch.empty_like(out, dtype=torch.uint8)
     if out.numel():
         config = kernel_config("maxout_pool2d_fwd_kernel", dtype_name(x.dtype), x.device)
-        kernels.maxout_pool2d_fwd_kernel[(triton.cdiv(out.numel(), config["BLOCK"]),)](
-            x.contiguous(), out, which, out.numel(), *x.shape[2:], *shape[2:],
+        launch(kernels.maxout_pool2d_fwd_kernel, (triton.cdiv(out.numel(), config["BLOCK"]),),
+            x, out, which, out.numel(), *x.shape[2:], *shape[2:],
+            reach=pieces * x.shape[2:].numel(), writes=(out, which),
             PIECES=pieces, KERNEL=kernel_size, STRIDE=stride, **config,
         )  # fmt: skip
     return out, which
@@ -33,8 +35,9 @@ def backward(
     grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     if grad_x.numel():
         config = kernel_config("maxout_pool2d_bwd_kernel", dtype_name(x.dtype), x.device)
-        kernels.maxout_pool2d_bwd_kernel[(triton.cdiv(grad_x.numel(), config["BLOCK"]),)](
-            grad.contiguous(), which, grad_x, grad_x.numel(), *x.shape[2:], *which.shape[2:],
+        launch(kernels.maxout_pool2d_bwd_kernel, (triton.cdiv(grad_x.numel(), config["BLOCK"]),),
+            grad, which, grad_x, grad_x.numel(), *x.shape[2:], *which.shape[2:],
+            reach=pieces * x.shape[2:].numel(), writes=(grad_x,),
             PIECES=pieces, KERNEL=kernel_size, STRIDE=stride, **config,
         )  # fmt: skip
     return grad_x

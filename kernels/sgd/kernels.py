@@ -62,8 +62,8 @@ def sgd_max_norm_kernel(
         tl.store(velocity_ptr + at, velocity.to(velocity_ptr.dtype.element_ty), mask=inside)
         tl.store(parameter_ptr + at, parameter.to(parameter_ptr.dtype.element_ty), mask=inside)
     norm = tl.sqrt(tl.sum(squares, 0))
-    # Only units beyond the bound are read again, from the cache.
-    if norm > max_norm:
+    # Only units beyond the bound are read again, from the cache; a NaN takes its whole unit.
+    if (norm > max_norm) | (norm != norm):
         scale = max_norm / norm
         # The second loop reads what other threads of this program wrote.
         tl.debug_barrier()

@@ -9,6 +9,7 @@ import triton
 from torch import Tensor
 
 from ganbench_kernels.dispatch import dtype_name, kernel_config
+from ganbench_kernels.launching import launch
 from ganbench_kernels.sgd import kernels
 
 
@@ -21,6 +22,12 @@ def step(
     bounds: Sequence[float | None],
 ) -> None:
     """Updates contiguous parameters and velocities: as `reference.sgd_momentum_max_norm_`."""
+    # The reference takes 0-d CPU tensors beside a GPU's; a kernel takes their numbers.
+    if parameters[0].is_cuda:
+        lr, momentum = (
+            rate.item() if isinstance(rate, Tensor) and not rate.is_cuda else rate
+            for rate in (lr, momentum)
+        )
     flags = {
         "TENSOR_LR": isinstance(lr, Tensor),
         "TENSOR_MOMENTUM": isinstance(momentum, Tensor),
@@ -31,11 +38,13 @@ def step(
             continue
         name = "sgd_kernel" if bound is None else "sgd_max_norm_kernel"
         config = kernel_config(name, dtype_name(parameter.dtype), parameter.device) | flags
-        data = parameter, velocity, gradient.contiguous(), lr, momentum
+        data = parameter, velocity, gradient, lr, momentum
+        config["writes"] = parameter, velocity
         if bound is None:
             grid = (triton.cdiv(parameter.numel(), config["BLOCK"]),)
-            kernels.sgd_kernel[grid](*data, parameter.numel(), **config)
+            launch(kernels.sgd_kernel, grid, *data, parameter.numel(), **config)
         else:
             size = parameter.shape[-1]
             grid = (parameter.numel() // size,)
-            kernels.sgd_max_norm_kernel[grid](*data, bound, size, **config)
+            config["reach"] = size + config["BLOCK"]
+            launch(kernels.sgd_max_norm_kernel, grid, *data, bound, size, **config)

@@ -54,11 +54,19 @@ def sgd_momentum_max_norm_(
     size = sum(parameter.numel() for parameter in parameters)
     chosen = choose("sgd_momentum_max_norm_", impl, parameters[0], size)
     if torch.compiler.is_compiling():
-        rates = [torch.as_tensor(rate, dtype=torch.float64) for rate in (lr, momentum)]
+        device = parameters[0].device
+        rates = [_on_device(rate, device) for rate in (lr, momentum)]
         floats = [float("inf") if bound is None else bound for bound in bounds]
         _op(list(parameters), list(velocities), list(gradients), *rates, floats, chosen)
     else:
         _step(parameters, velocities, gradients, lr, momentum, bounds, chosen)
+
+
+def _on_device(rate: float | Tensor, device: torch.device) -> Tensor:
+    """A rate as a tensor that a kernel can read; made there, as copies would wait for a GPU."""
+    if isinstance(rate, Tensor):
+        return rate.to(device, torch.float64)
+    return torch.full((), rate, dtype=torch.float64, device=device)
 
 
 def _check(parameter: Tensor, velocity: Tensor, gradient: Tensor) -> None:

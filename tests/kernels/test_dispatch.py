@@ -15,6 +15,7 @@ from ganbench_kernels.sgd import op as sgd_op
 from ganbench_kernels.spec import Example, Spec, specs
 
 SEED, OFFSET = torch.tensor([1, 2]), torch.tensor(3)
+DROPOUT = kernels.Dropout(0.5, SEED, OFFSET)
 
 
 # The first example of each op, which is small and smooth.
@@ -61,6 +62,38 @@ def test_a_second_derivative_is_refused(
 
 
 @pytest.mark.parametrize(("spec", "example"), DIFFERENTIABLE)
+def test_torch_func_takes_gradients(spec: Spec, example: Example) -> None:
+    inputs, rest = example.inputs(torch.float64, "cpu")
+
+    def total(*tensors: Tensor) -> Tensor:
+        out = spec.call(*tensors, *rest, impl="reference")
+        return sum(one.square().sum() for one in (out if isinstance(out, tuple) else (out,)))
+
+    leaves = [tensor.clone().requires_grad_() for tensor in inputs]
+    expected = torch.autograd.grad(total(*leaves), leaves)
+    actual = torch.func.grad(total, tuple(range(len(inputs))))(*inputs)
+    torch.testing.assert_close(actual, expected)
+
+    def first(x: Tensor) -> Tensor:
+        return torch.func.grad(total)(x, *inputs[1:]).sum()
+
+    with pytest.raises(NotImplementedError, match=f"{spec.op}: gradient: has no second derivative"):
+        torch.func.grad(first)(inputs[0])
+
+
+@pytest.mark.parametrize("setting", ["ieee", "tf32"])
+def test_products_follow_torchs_newer_setting(setting: str) -> None:
+    matmul = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = setting
+        assert dispatch.dot_precision(torch.float32) == setting.replace("ieee", "float32")
+        assert dispatch.dot_precision(torch.bfloat16) == "bfloat16"
+    finally:
+        matmul.fp32_precision = before
+
+
+@pytest.mark.parametrize(("spec", "example"), DIFFERENTIABLE)
 def test_torch_accepts_the_registration(
     spec: Spec, example: Example, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,9 +112,8 @@ def test_torch_accepts_the_registration(
 
 
 def test_torch_accepts_the_registrations_without_a_gradient() -> None:
-    dropout = kernels.Dropout(0.5, SEED, OFFSET)
     x, weight, bias = torch.randn(2, 5, 4), torch.randn(2, 3, 8, 4), torch.randn(2, 3, 8)
-    out, which = kernels.maxout_forward(x, weight, bias, dropout)
+    out, which = kernels.maxout_forward(x, weight, bias, DROPOUT)
     backward = out, x, weight, which, None, 0.5, True, False, "reference"
     torch.library.opcheck(maxout_op._fused.backward_op, backward)
     lists = [[torch.randn(3, 4), torch.randn(3)] for _ in range(3)]
@@ -97,6 +129,26 @@ def test_the_optimiser_step_compiles_to_one_graph() -> None:
     step(*states[0])
     torch.compile(step, fullgraph=True, backend="aot_eager")(*states[1])
     torch.testing.assert_close(*states)
+
+
+def test_the_optimisers_rates_are_made_where_its_parameters_are() -> None:
+    """On another device a kernel could not read them; "meta" stands for a GPU."""
+    devices = []
+
+    def look(graph: torch.fx.GraphModule, _: Any) -> Any:
+        for node in graph.graph.nodes:
+            made = node.meta.get("example_value")
+            if isinstance(made, Tensor) and made.dim() == 0:
+                devices.append(made.device.type)
+        return graph.forward
+
+    def step(value: Tensor, rate: float | Tensor) -> None:
+        kernels.sgd_momentum_max_norm_([value], [value + 1], [value], rate, 0.5, None)
+
+    for rate in (0.1, torch.tensor(0.1, device="meta")):
+        devices.clear()
+        torch.compile(step, fullgraph=True, backend=look)(torch.ones(3, 4, device="meta"), rate)
+        assert set(devices) == {"meta"}
 
 
 def test_triton_on_a_cpu_tensor_is_an_error() -> None:
@@ -148,18 +200,59 @@ def test_what_nobody_tuned_has_the_settings_of_its_spec(monkeypatch: pytest.Monk
     assert settings["sgd_max_norm_kernel"] == defaults["sgd_max_norm_kernel"]
 
 
-class OnGpu:
-    """What `choose` asks of a tensor, as if it were on an H100."""
-
-    is_cuda, dtype, device = True, torch.float32, torch.device("cpu")
-
-
 def test_auto_follows_the_tuned_table(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"up_to": 100, "impl": "triton"}, {"up_to": 1000, "impl": "triton_epilogue"}]
     table = {"auto": {"maxout": {"float32": rows}}}
     monkeypatch.setattr(dispatch, "tuned_table", lambda _: table)
-    monkeypatch.setattr(dispatch, "_triton_fits", lambda _: True)
+    monkeypatch.setattr(dispatch, "_triton_fits", lambda *_: True)
+    logits = torch.ones(3)
     sizes = {100: "triton", 101: "triton_epilogue", 1001: "triton"}
     for size, expected in sizes.items():
-        assert dispatch.choose("maxout", "auto", OnGpu(), size) == expected  # pyright: ignore
-    assert dispatch.choose("dropout", "auto", OnGpu(), 1) == "triton"  # pyright: ignore
+        assert dispatch.choose("maxout", "auto", logits, size) == expected
+    assert dispatch.choose("dropout", "auto", logits, 1) == "triton"
+
+
+@pytest.mark.parametrize("backend", [None, "aot_eager"])
+def test_autocast_works_as_with_torchs_own_layers(backend: str | None) -> None:
+    """Two stacked maxouts, dropout, pooling, the loss and Parzen, forward and backward."""
+    x, weight, bias = torch.randn(2, 6, 4), torch.randn(2, 3, 8, 4), torch.randn(2, 3, 8)
+    upper = torch.randn(2, 3, 6, 8), torch.randn(2, 3, 6)
+    leaves = [t.requires_grad_() for t in (x, weight, bias, *upper)]
+
+    def run(x: Tensor, weight: Tensor, bias: Tensor, *upper: Tensor) -> tuple[Tensor, ...]:
+        hidden = kernels.maxout(kernels.dropout(x, 0.8, SEED, OFFSET), weight, bias, DROPOUT)
+        out = kernels.maxout(hidden, *upper)
+        pooled = kernels.maxout_pool2d(out.unsqueeze(0), 2, 2, 2)
+        losses = kernels.adversarial_loss(out[..., 0], out[..., 1], "minimax")
+        likelihood = kernels.parzen_log_likelihood(out[0], upper[1][0], torch.tensor([3.0]))
+        return hidden, out, pooled, *losses, likelihood
+
+    compiled = run if backend is None else torch.compile(run, fullgraph=True, backend=backend)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = compiled(*leaves)
+        # Inside on purpose: a backward must not be cast either.
+        gradients = torch.autograd.grad(sum(out.float().sum() for out in outputs), leaves)
+    low, high = torch.bfloat16, torch.float32
+    assert [out.dtype for out in outputs] == [low, low, low, high, high, high]
+    assert all(gradient.dtype == high for gradient in gradients)
+    expected = run(*leaves)
+    for one, other in zip(outputs[:3], expected, strict=False):
+        torch.testing.assert_close(one.float(), other, rtol=0.05, atol=0.2)
+
+
+def test_autocast_leaves_the_optimisers_step_alone() -> None:
+    results = []
+    for on in (False, True):
+        generator = torch.Generator().manual_seed(1)
+        lists = [[torch.randn(3, 8, generator=generator)] for _ in range(3)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=on):
+            kernels.sgd_momentum_max_norm_(*lists, 0.1, 0.5, [1.0])
+        results.append(lists)
+    torch.testing.assert_close(*results, rtol=0, atol=0)
+
+
+def test_autocast_to_float16_is_refused() -> None:
+    inputs = torch.randn(2, 5, 4), torch.randn(2, 3, 8, 4), torch.randn(2, 3, 8)
+    message = r"maxout: autocast: should be to bfloat16, got torch.float16; use torch.autocast"
+    with torch.autocast("cpu", torch.float16), pytest.raises(ValueError, match=message):
+        kernels.maxout(*inputs)

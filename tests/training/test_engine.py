@@ -15,7 +15,7 @@ from ganbench.training import naive, networks
 from ganbench.training.fused import dense_passes, engine
 from ganbench.training.fused import players as players_module
 from ganbench.training.fused.engine import Masks, Outcome
-from ganbench.training.fused.passes import Rates
+from ganbench.training.fused.passes import Buffers, Rates
 from ganbench.training.fused.players import Player
 
 from .games import HIDDEN, PIXELS, SEEDS, SIZE, TOLERANCE, Noise, Slow, batches, players, rates_of
@@ -297,3 +297,12 @@ def test_an_input_gradient_after_learning_is_refused() -> None:
         layer.input_gradient()
     layer.backward(torch.ones(2, SIZE, PIXELS))
     layer.input_gradient()
+
+
+def test_a_shorter_minibatch_leaves_the_buffers_of_a_whole_one() -> None:
+    """A recorded CUDA graph goes on writing to them."""
+    buffers, like = Buffers(), torch.zeros(1)
+    whole = buffers.take("product", (2, 5, 3), like)
+    last = buffers.take("product", (2, 4, 3), like)
+    assert last.data_ptr() != whole.data_ptr()
+    assert buffers.take("product", (2, 5, 3), like) is whole

@@ -111,11 +111,13 @@ class Replay:
             for _ in range(count):
                 self.update()
             return
-        if self.graph is None:
-            count -= self._record(min(WARM_UP, count))
-        for _ in range(count):
-            assert self.graph is not None
-            self.graph.replay()
+        # Streams and graphs belong to the current GPU, which may be another than the tensors'.
+        with torch.cuda.device_of(self.seeds):
+            if self.graph is None:
+                count -= self._record(min(WARM_UP, count))
+            for _ in range(count):
+                assert self.graph is not None
+                self.graph.replay()
 
     def update(self) -> None:
         """Makes the next update and moves on to the minibatch after it."""

@@ -25,7 +25,7 @@ def bound_kernel(
     squares = squares_ptr + tl.load(square_ptr + unit) + blocks
     norm = tl.sqrt(tl.sum(tl.load(squares, mask=blocks < tl.load(blocks_ptr + unit), other=0.0), 0))
     # The weights of units within the bound are not even read.
-    if norm > max_norm:
+    if (norm > max_norm) | (norm != norm):
         start, length = tl.load(start_ptr + unit), tl.load(length_ptr + unit)
         for d in range(0, length, BLOCK):
             columns = d + tl.arange(0, BLOCK)

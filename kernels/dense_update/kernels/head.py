@@ -89,7 +89,7 @@ def head_kernel(
     velocity = velocity * momentum - rate * gradient
     weight += velocity
     norm = tl.sqrt(tl.sum(weight * weight, 0))
-    weight *= tl.where(norm > max_norm, max_norm / norm, 1.0)
+    weight *= tl.where(norm <= max_norm, 1.0, max_norm / norm)
     tl.store(weight_velocity_ptr + s * U + units, velocity, mask=in_units)
     tl.store(weight_ptr + s * U + units, weight, mask=in_units)
     bias_velocity = tl.load(bias_velocity_ptr + s) * momentum - rate * bias_gradient

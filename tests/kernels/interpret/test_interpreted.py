@@ -108,6 +108,32 @@ def test_maxout_without_rows(impl: str) -> None:
     assert not any(gradient.any() for gradient in gradients)
 
 
+def test_maxout_without_inputs_has_a_gradient_of_its_bias() -> None:
+    x, weight, bias = maxout_inputs(2, 5, 0, 9, 2)
+    results = []
+    for impl in ("triton", "reference"):
+        out, which = maxout_op._forward(x, weight, bias, *mask(None, 2), impl)
+        results.append(maxout_op._backward(out, x, weight, which, None, 1.0, True, True, impl)[2])
+    torch.testing.assert_close(*results, **ELEMENTS)
+
+
+# numpy's word on what the interpreter is asked for here.
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_broken_gradient_reaches_the_winning_piece_only(value: float, impl: str) -> None:
+    x, weight, _ = maxout_inputs(2, 5, 7, 9, 3)
+    which = torch.randint(0, 3, (2, 5, 9), dtype=torch.uint8)
+    which[0, 2, 4], which[1, 1, 3] = reference.DROPPED, 1
+    grad = randn(2, 5, 9)
+    grad[0, 2, 4] = grad[1, 1, 3] = value
+    arguments = grad, x, weight, which, None, 0.5, True, True
+    results = [maxout_op._backward(*arguments, one) for one in (impl, "reference")]
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, **PRODUCTS, equal_nan=True)
+    assert results[1][2].isfinite().sum() == results[1][2].numel() - 1
+
+
 def test_maxout_of_views_through_the_public_op() -> None:
     inputs = [t.mT.contiguous().mT.requires_grad_() for t in maxout_inputs(2, 9, 8, 6, 3)]
     dropout = kernels.Dropout(0.5, SEEDS, OFFSET)
@@ -171,6 +197,20 @@ def test_parzen_shows_a_nan_and_takes_no_points() -> None:
     actual = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
     assert actual.isnan().tolist() == [[False, False, True, False, False]]
     assert kernels.parzen_log_likelihood(points[:0], centers, sigmas, impl="triton").numel() == 0
+
+
+# numpy's word on what the interpreter is asked for here.
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_sgd_shows_a_broken_gradient_in_its_whole_unit(value: float) -> None:
+    results = []
+    for impl in ("triton", "reference"):
+        lists = [[randn(3, 7)], [randn(3, 7)], [randn(3, 7)]]
+        lists[2][0][1, 2] = value
+        kernels.sgd_momentum_max_norm_(*lists, 0.1, 0.5, [1.0], impl=impl)
+        results.append(lists[0] + lists[1])
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, equal_nan=True)
 
 
 def test_triton_refuses_float64() -> None:
