@@ -58,7 +58,7 @@ RUNS = (
     Run("mnist_annealed", "mnist_annealed_300_50", (0, 1, 2), 1.8),
     Run("cifar10_30_epochs", "cifar10_fc_30_epochs", (0,), 3.0),
     Run("cifar10_conv_30_epochs", "cifar10_conv_30_epochs", (0,), 5.0),
-    Run("faces48", "faces48", (0, 1, 2), 11.0),
+    Run("faces48", "faces48_bfloat16", (0, 1, 2), 11.0),
 )
 
 
