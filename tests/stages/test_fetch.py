@@ -70,6 +70,6 @@ def test_bad_data_is_an_error_in_the_workflow_too(tmp_path):
     path.parent.mkdir()
     path.write_bytes(b"no archive")
     out = tmp_path / "faces48.json"
-    with pytest.raises(DataError, match=r"not a whole \.npz file"):
+    with pytest.raises(DataError, match=r"cannot be read as .npz"):
         fetch_record(experiment(tmp_path, "faces48"), out, "paper", tmp_path, in_workflow=True)
     assert not out.exists()
