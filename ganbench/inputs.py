@@ -28,7 +28,7 @@ MOST_DEPTH = 30  # of nested lists and mappings
 MOST_VALUES = 200_000  # of a JSON file
 MOST_DIGITS = 20
 MOST_SHOWN = 200  # characters of a value in a message
-# Neither a terminal nor a page should get these: control characters, direction marks, half characters.
+# Neither a terminal nor a page should get these: control characters, direction marks, surrogates.
 UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
