@@ -69,12 +69,14 @@ clean:
 	find results -mindepth 1 -maxdepth 1 ! -name published -exec rm -rf {} +
 	rm -rf .snakemake build dist *.egg-info
 
+# Of the interpreter below an active environment, which may be the very .venv that is cleared here.
 .venv/.ok: pyproject.toml constraints.txt
+	base="$$($(PYTHON) -c 'import sys; print(sys._base_executable)')"; \
 	if command -v uv > /dev/null; then \
-	  uv venv -q --clear --seed --python $(PYTHON) .venv \
-	  && UV_FIND_LINKS="$$($(PYTHON) -m pip config get global.find-links 2> /dev/null || true)" \
+	  uv venv -q --clear --seed --python "$$base" .venv \
+	  && UV_FIND_LINKS="$$("$$base" -m pip config get global.find-links 2> /dev/null || true)" \
 	     uv pip install -q -p .venv -c constraints.txt -e '.[dev]'; \
 	else \
-	  $(PYTHON) -m venv --clear .venv && $(BIN)/pip install -q -c constraints.txt -e '.[dev]'; \
+	  "$$base" -m venv --clear .venv && $(BIN)/pip install -q -c constraints.txt -e '.[dev]'; \
 	fi
 	touch $@

@@ -11,7 +11,8 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,26 +82,27 @@ def read_npz(
         remedy: ends the message.
         error: what is raised.
     """
-    with open_input(path, LARGEST_ARRAY + CHUNK, remedy, error) as file:
-        try:
-            if file.peek(len(NPY))[: len(NPY)] == NPY:
-                raise ValueError("it is a single array: name it .npy")
-            with zipfile.ZipFile(file) as archive:
-                members = _members(archive)
-                wanted = members if names is None else [one for one in names if one in members]
-                return {name: _member(archive, members[name]) for name in wanted}
-        except DAMAGE as problem:
-            raise error(f"{path}: cannot be read as .npz ({reason(problem)}); {remedy}") from None
+    with _archive(path, remedy, error) as archive:
+        members = _members(archive)
+        wanted = members if names is None else [one for one in names if one in members]
+        return {name: _member(archive, members[name]) for name in wanted}
 
 
 def npz_names(path: Path, remedy: str, error: Error = GanbenchError) -> list[str]:
     """Returns the names of the arrays of a .npz file (arguments as in `read_npz`)."""
+    with _archive(path, remedy, error) as archive:
+        return list(_members(archive))
+
+
+@contextmanager
+def _archive(path: Path, remedy: str, error: Error) -> Iterator[zipfile.ZipFile]:
+    """Opens a .npz file; damage that shows while it is read is an error of the user's."""
     with open_input(path, LARGEST_ARRAY + CHUNK, remedy, error) as file:
         try:
             if file.peek(len(NPY))[: len(NPY)] == NPY:
                 raise ValueError("it is a single array: name it .npy")
             with zipfile.ZipFile(file) as archive:
-                return list(_members(archive))
+                yield archive
         except DAMAGE as problem:
             raise error(f"{path}: cannot be read as .npz ({reason(problem)}); {remedy}") from None
 

@@ -45,7 +45,6 @@ MOST_EXTENDS = 10  # files in a row
 NAME = "[a-z0-9_]+"
 OUR_FOLDERS = ("data", "report", "logs", "estimators")  # below results/SUITE
 OUR_SUITES = ("bench", "published")  # below results
-LONGEST_KEY = 64  # characters that are compared with our own keys
 
 
 class Frozen(BaseModel):

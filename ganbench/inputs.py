@@ -22,10 +22,10 @@ from ganbench.errors import GanbenchError, printable
 
 Model = TypeVar("Model", bound=BaseModel)
 Error = type[GanbenchError]
-LARGEST_TEXT = 16 * 2**20  # bytes, of JSON and CSV
+LARGEST_TEXT = 64 * 2**20  # bytes, of JSON and CSV: the sample metrics of 1,000 seeds are 8 million
 LARGEST_FILE = 8 * 2**30  # bytes, of anything that is only hashed
 MOST_DEPTH = 30  # of nested lists and mappings
-MOST_VALUES = 200_000  # of a JSON file
+MOST_VALUES = 4_000_000  # of a JSON file
 MOST_DIGITS = 20
 MOST_SHOWN = 200  # characters of a value in a message
 # Neither a terminal nor a page should get these: control characters, direction marks, surrogates.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganbench.errors import ConfigError
+from ganbench.inputs import shown
 
 SETTINGS = {
     "suite": "a suite file, as in configs/suites/demo.yaml",
@@ -24,9 +25,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         if key not in SETTINGS:
             close = difflib.get_close_matches(key, SETTINGS, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"give one of {', '.join(SETTINGS)}"
-            raise ConfigError(f"--config: unknown key {key!r}; {hint}")
+            raise ConfigError(f"--config: unknown key {shown(key)}; {hint}")
         if not _fits(key, value):
-            raise ConfigError(f"--config: {key}: got {value!r}; give {SETTINGS[key]}")
+            raise ConfigError(f"--config: {key}: got {shown(value)}; give {SETTINGS[key]}")
 
 
 def _fits(key: str, value: Any) -> bool:

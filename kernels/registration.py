@@ -95,11 +95,23 @@ class FusedOp:
         )
         self.backward_op.register_autograd(refuse)
 
+        self.function, self.transformed = self._functions(name, save, arguments, finish)
+
+    def _functions(
+        self,
+        name: str,
+        save: Callable[..., None],
+        arguments: Callable[..., tuple[Any, ...]],
+        finish: Callable[..., tuple[Tensor | None, ...]],
+    ) -> tuple[type[torch.autograd.Function], type[torch.autograd.Function]]:
+        """What eager calls take, and what torch.func takes."""
+        run, run_backward = self.forward, self.backward
+
         class Eager(torch.autograd.Function):
             # With a setup_context of its own, torch inspects its signature in every call: 20 us.
             @staticmethod
             def forward(ctx: Any, *values: Any) -> Any:
-                output = forward(*values)
+                output = run(*values)
                 # A gradient that nobody asked for stays None instead of becoming zeros.
                 ctx.set_materialize_grads(False)
                 save(ctx, values, output)
@@ -108,24 +120,24 @@ class FusedOp:
             @staticmethod
             def backward(ctx: Any, *grads: Tensor | None) -> Any:
                 if all(grad is None for grad in grads):
-                    return (None,) * inputs
+                    return finish(ctx, ())
                 values = arguments(ctx, *grads)
                 if torch.is_grad_enabled():  # create_graph=True
-                    return finish(ctx, _Backward.apply(name, backward, *values))
-                return finish(ctx, backward(*values))
+                    return finish(ctx, _Backward.apply(name, run_backward, *values))
+                return finish(ctx, run_backward(*values))
 
         class Transformed(Eager):
             # What torch.func demands.
             @staticmethod
             def forward(*values: Any) -> Any:  # pyright: ignore
-                return forward(*values)
+                return run(*values)
 
             @staticmethod
             def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
                 ctx.set_materialize_grads(False)
                 save(ctx, inputs, output)
 
-        self.function, self.transformed = Eager, Transformed
+        return Eager, Transformed
 
     def __call__(self, *inputs: Any) -> Any:
         """Runs the op, as eager calls or the compiler need it."""

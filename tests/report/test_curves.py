@@ -126,3 +126,9 @@ def test_every_fold_has_its_line_and_one_entry_in_the_legend() -> None:
     assert legend is not None
     entries = [text.get_text() for text in legend.get_texts()]
     assert entries == ["seed 0", "training images", "chosen"]
+
+
+def test_each_phase_begins_anew_with_the_first_rate() -> None:
+    two = history(0.2, epochs=8, phases=(1, 1, 1, 1, 2, 2, 2, 2))
+    by_rate = learning_curves_figure({0: two}, {}, "title", "footer").axes[-1]
+    assert [len(np.asarray(line.get_xdata())) for line in by_rate.get_lines()] == [2, 2]

@@ -94,8 +94,10 @@ def _likelihood_by_rate(
     for histories, style in ((finished, "-"), (diverged, ":")):
         for history in histories.values():
             monitored = history.dropna(subset="validation_log_likelihood")
-            rates, values = monitored["learning_rate"], monitored["validation_log_likelihood"]
-            axes.plot(rates, values, style, color=SCORE, linewidth=0.8)
+            # Each phase begins anew with the first rate: a line of its own.
+            for _, phase in monitored.groupby("phase"):
+                rates, values = phase["learning_rate"], phase["validation_log_likelihood"]
+                axes.plot(rates, values, style, color=SCORE, linewidth=0.8)
     axes.set_title("likelihood by learning rate", loc="left")
     axes.set(xlabel="learning rate", ylabel="nats")
     # Where the rate falls by less than tenfold, a logarithmic axis has no ticks worth printing.
