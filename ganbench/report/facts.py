@@ -8,22 +8,13 @@ from typing import Any
 
 from jinja2 import StrictUndefined, Template
 
-from ganbench.config import (
-    ConvolutionalMaxout,
-    Discriminator,
-    Experiment,
-    Generator,
-    Linear,
-    Maxout,
-    TransposedConvolution,
-)
+from ganbench.config import Discriminator, Experiment, Generator
 from ganbench.inputs import read_text
 from ganbench.records import Provenance
 from ganbench.report.collect import ExperimentResults, Stored
 from ganbench.report.outputs import FIGURES, TABLES
 from ganbench.report.table1.rows import seeds_status
 
-Layer = Linear | Maxout | ConvolutionalMaxout | TransposedConvolution
 RULE = SimpleNamespace(rule="report")
 
 
@@ -82,20 +73,7 @@ def _recipe(experiment: Experiment) -> dict[str, Any]:
 
 
 def _network(network: Generator | Discriminator) -> str:
-    return ", ".join(_layer(layer) for layer in network.layers)
-
-
-def _layer(layer: Layer) -> str:
-    match layer:
-        case Linear():
-            name = {"relu": "ReLU"}.get(layer.activation, layer.activation)
-            return f"{name} {layer.units}"
-        case Maxout():
-            return f"maxout {layer.units} x {layer.pieces}"
-        case ConvolutionalMaxout():
-            return f"convolutional maxout {layer.channels} x {layer.pieces}"
-        case TransposedConvolution():
-            return f"transposed convolution of {layer.channels} maps"
+    return ", ".join(layer.words for layer in network.layers)
 
 
 def _runs(results: ExperimentResults) -> dict[str, float]:

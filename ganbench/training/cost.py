@@ -3,13 +3,16 @@
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from ganbench import config
 from ganbench.catalogue import DATASETS
+from ganbench.config import Experiment
+from ganbench.config.layers import LayerCost, Shape
 from ganbench.errors import ConfigError
 
 FLOAT_BYTES = 4
@@ -17,15 +20,6 @@ FLOAT_BYTES = 4
 UPDATE_PASSES = 6
 CHECKPOINTS_KEPT = 2
 SAMPLES = 10_000
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer's size: multiply-adds per image, and trainable numbers."""
-
-    products: int
-    parameters: int
-    outputs: int  # of an image, before the largest of the pieces is taken
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ class Rates:
     bytes_per_second: float
 
 
-def cost(experiment: config.Experiment) -> Cost:
+def cost(experiment: Experiment) -> Cost:
     """Returns what one seed needs, the last phase's networks standing for all.
 
     Products of an update, for batch N: the generator's forward pass, weight and input gradients;
@@ -122,41 +116,24 @@ def _per_second(call, seconds: float, device: str) -> float:
     return done / (time.perf_counter() - started)
 
 
-def _products(layers: list[Layer]) -> int:
+def _products(layers: list[LayerCost]) -> int:
     return sum(layer.products for layer in layers)
 
 
-def _outputs(layers: list[Layer]) -> int:
+def _outputs(layers: list[LayerCost]) -> int:
     return sum(layer.outputs for layer in layers)
 
 
-def _layers(settings, inputs: tuple[int, int, int], image: tuple[int, int, int]) -> list[Layer]:
-    """Sizes of a network's layers, walking from its input shape."""
-    layers, shape = [], inputs
+def _layers(settings: Sequence[Any], inputs: Shape, image: Shape) -> list[LayerCost]:
+    """What each layer of a network costs, walking from its input shape."""
+    costs, shape = [], inputs
     for layer in settings:
-        cost, shape = _layer(layer, shape, image)
-        layers.append(cost)
-    return layers
+        costs.append(layer.cost(shape, image))
+        shape = costs[-1].shape
+    return costs
 
 
-def _layer(layer, shape: tuple[int, int, int], image: tuple[int, int, int]):
-    if isinstance(layer, config.ConvolutionalMaxout):
-        side = shape[1] + 2 * layer.padding - layer.kernel_size + 1
-        weights = layer.channels * layer.pieces * shape[0] * layer.kernel_size**2
-        pooled = -(-(side - layer.pool_size) // layer.pool_stride) + 1
-        maps = layer.channels * layer.pieces
-        size = Layer(weights * side**2, weights + maps, maps * side**2)
-        return size, (layer.channels, pooled, pooled)
-    if isinstance(layer, config.TransposedConvolution):
-        weights = layer.channels * image[0] * layer.kernel_size**2
-        pixels = image[0] * ((layer.size - 1) * layer.stride + layer.kernel_size) ** 2
-        return Layer(weights * layer.size**2, weights + pixels, pixels), image
-    units = layer.units * (layer.pieces if isinstance(layer, config.Maxout) else 1)
-    weights = math.prod(shape) * units
-    return Layer(weights, weights + units, units), (layer.units, 1, 1)
-
-
-def check_memory(experiment: config.Experiment, device: str, where: Path) -> None:
+def check_memory(experiment: Experiment, device: str, where: Path) -> None:
     """Refuses networks that this machine cannot hold.
 
     Args:

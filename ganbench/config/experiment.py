@@ -1,35 +1,20 @@
-"""Experiments and suites as files: YAML for people, frozen models for code.
+"""The settings of experiments and suites, and which of them a digest covers.
 
 An experiment file is the whole truth about one row of a table: nothing on the command line
 changes a scientific setting. A variant is a file of its own that says `extends: other.yaml` and
 repeats only what differs.
 """
 
-import hashlib
-import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from ganbench.catalogue import DATASETS
-from ganbench.config_errors import explain
-from ganbench.errors import ConfigError
-from ganbench.inputs import reason, shown
-from ganbench.plain_yaml import read_yaml
+from ganbench.config.files import load, settings_digest
+from ganbench.config.frozen import Frozen, Title, list_field
+from ganbench.config.layers import DiscriminatorLayer, GeneratorLayer, Linear
 
-Activation = Literal["linear", "relu", "sigmoid"]
 Checkpoint = Literal["last", "best_validation"]
 if TYPE_CHECKING:
     DatasetName = str
@@ -37,91 +22,8 @@ else:
     DatasetName = Literal[tuple(DATASETS)]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Objective = Literal["non_saturating", "minimax", "hinge", "wasserstein"]
-Model = TypeVar("Model", bound=BaseModel)
-# One line of a table; figures and pages have no room for more.
-Title = Annotated[str, Field(max_length=1_000, pattern=r"^[^\n\t]*$")]
-Probability = Annotated[float, Field(gt=0, le=1)]
-MOST_EXTENDS = 10  # files in a row
 NAME = "[a-z0-9_]+"
-OUR_FOLDERS = ("data", "report", "logs", "estimators")  # below results/SUITE
-OUR_SUITES = ("bench", "published")  # below results
-
-
-class Frozen(BaseModel):
-    """No unknown keys, no silent conversions, no changes after loading."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Linear(Frozen):
-    """A fully connected layer."""
-
-    kind: Literal["linear"]
-    units: PositiveInt = Field(description="Number of outputs.")
-    activation: Activation = Field("linear", description="What follows the affine map.")
-    irange: PositiveFloat | None = Field(
-        None, description="Weights start uniform in (-irange, irange)."
-    )
-    sparse_weights: PositiveInt | None = Field(
-        None, description="Instead of irange: standard-normal weights per unit, the others 0."
-    )
-    bias: float | Literal["marginals"] = Field(
-        0.0, description="Initial bias; 'marginals' is the logit of the training set's pixel means."
-    )
-
-    @model_validator(mode="after")
-    def _one_initialisation(self) -> Self:
-        if (self.irange is None) == (self.sparse_weights is None):
-            raise ValueError("give exactly one of 'irange' and 'sparse_weights'")
-        return self
-
-
-class Maxout(Frozen):
-    """A fully connected layer of units that output the largest of their affine pieces."""
-
-    kind: Literal["maxout"]
-    units: PositiveInt = Field(description="Number of outputs.")
-    pieces: PositiveInt = Field(description="Affine pieces of each unit.")
-    irange: PositiveFloat = Field(description="Weights start uniform in (-irange, irange).")
-
-
-class ConvolutionalMaxout(Frozen):
-    """A convolution, the maximum over channel pieces, then overlapping spatial max-pooling."""
-
-    kind: Literal["convolutional_maxout"]
-    channels: PositiveInt = Field(description="Output channels.")
-    pieces: PositiveInt = Field(description="Affine pieces of each channel.")
-    kernel_size: PositiveInt = Field(description="Side of the square filters, pixels.")
-    padding: NonNegativeInt = Field(description="Zeros around the input, pixels.")
-    pool_size: PositiveInt = Field(description="Side of the pooling window, pixels.")
-    pool_stride: PositiveInt = Field(description="Step between pooling windows, pixels.")
-    irange: PositiveFloat = Field(description="Weights start uniform in (-irange, irange).")
-
-    @model_validator(mode="after")
-    def _windows_touch(self) -> Self:
-        if self.pool_stride > self.pool_size:
-            raise ValueError("'pool_stride' larger than 'pool_size' would skip pixels")
-        return self
-
-
-class TransposedConvolution(Frozen):
-    """Maps [channels, size, size] features to an image; one bias per output pixel."""
-
-    kind: Literal["transposed_convolution"]
-    channels: PositiveInt = Field(description="Input channels.")
-    size: PositiveInt = Field(description="Input height and width.")
-    kernel_size: PositiveInt = Field(description="Side of the square filters, pixels.")
-    stride: PositiveInt = Field(description="Step between input pixels in the output, pixels.")
-    irange: PositiveFloat = Field(description="Weights start uniform in (-irange, irange).")
-
-
-GeneratorLayer = Annotated[Linear | TransposedConvolution, Field(discriminator="kind")]
-DiscriminatorLayer = Annotated[Maxout | ConvolutionalMaxout | Linear, Field(discriminator="kind")]
-
-
-def _layers(description: str, **extra: Any) -> Any:
-    """A YAML list is read as a tuple, so that a loaded config cannot change."""
-    return Field(description=description, strict=False, **extra)
+Probability = Annotated[float, Field(gt=0, le=1)]
 
 
 class Generator(Frozen):
@@ -131,13 +33,15 @@ class Generator(Frozen):
         description="Noise z: uniform(-sqrt 3, sqrt 3) or standard normal, both of unit variance."
     )
     noise_dim: PositiveInt = Field(100, description="Dimensions of the noise.")
-    layers: tuple[GeneratorLayer, ...] = _layers("From the noise to the image.", min_length=1)
+    layers: tuple[GeneratorLayer, ...] = list_field("From the noise to the image.", min_length=1)
 
 
 class Discriminator(Frozen):
     """Image to logit; dropout acts on every layer's input."""
 
-    layers: tuple[DiscriminatorLayer, ...] = _layers("From the image to one logit.", min_length=1)
+    layers: tuple[DiscriminatorLayer, ...] = list_field(
+        "From the image to one logit.", min_length=1
+    )
     input_keep: Probability = Field(0.8, description="Keep probability of the first layer's input.")
     hidden_keep: Probability = Field(
         0.5, description="Keep probability of every later layer's input."
@@ -148,7 +52,7 @@ class Phase(Frozen):
     """A stretch of training. Later phases keep the generator and restart everything else."""
 
     epochs: PositiveInt = Field(description="Passes over the training set.")
-    generator_front: tuple[Linear, ...] = _layers(
+    generator_front: tuple[Linear, ...] = list_field(
         "New layers put between the noise and the generator trained so far.", default=()
     )
 
@@ -199,7 +103,7 @@ class Training(Frozen):
     max_column_norm: PositiveFloat | None = Field(
         None, description="Bound on the L2 norm of each unit's incoming weights; none if absent."
     )
-    phases: tuple[Phase, ...] = _layers("In order.", min_length=1)
+    phases: tuple[Phase, ...] = list_field("In order.", min_length=1)
 
     @model_validator(mode="after")
     def _steps_fit_the_update(self) -> Self:
@@ -244,12 +148,12 @@ class Evaluation(Frozen):
     monitor_every: PositiveInt = Field(
         description="Epochs between validation log-likelihoods during training (the last always)."
     )
-    checkpoints: tuple[Checkpoint, ...] = _layers(
+    checkpoints: tuple[Checkpoint, ...] = list_field(
         "Reported states of the generator; the first one is the headline.",
         default=("last", "best_validation"),
         min_length=1,
     )
-    report_epochs: tuple[PositiveInt, ...] = _layers(
+    report_epochs: tuple[PositiveInt, ...] = list_field(
         "Epochs, ascending, after which the generator is reported too, as a row of its own.",
         default=(),
     )
@@ -362,17 +266,8 @@ class Suite(Frozen):
 
     name: str = Field(pattern=f"^{NAME}$", max_length=100, description="Its folder under results/.")
     title: Title = Field(description="Heads the report and the paper.")
-    experiments: tuple[SuiteEntry, ...] = _layers("In the order of the table.", default=())
-    theory: tuple[SuiteEntry, ...] = _layers("Theory experiments, in order.", default=())
-
-
-def load(model: type[Model], path: Path) -> Model:
-    """Reads a YAML file and what it extends into a `Frozen` model.
-
-    Raises:
-        ConfigError: names the file, the key, the value and the remedy.
-    """
-    return _validate(model, _read_extended(path, ()), path, extendable=True)
+    experiments: tuple[SuiteEntry, ...] = list_field("In the order of the table.", default=())
+    theory: tuple[SuiteEntry, ...] = list_field("Theory experiments, in order.", default=())
 
 
 def load_experiment(path: Path) -> Experiment:
@@ -382,118 +277,3 @@ def load_experiment(path: Path) -> Experiment:
         ConfigError: names the file, the key, the value and the remedy.
     """
     return load(Experiment, path)
-
-
-def load_suite(path: Path) -> Suite:
-    """Reads a suite file; its experiment files are checked when they are loaded themselves.
-
-    Raises:
-        ConfigError: names the file, the key, the value and the remedy.
-    """
-    suite = _validate(Suite, _read_yaml(path), path)
-    _check_names(suite, path)
-    for entry in (*suite.experiments, *suite.theory):
-        if len(set(entry.seeds)) < len(entry.seeds):
-            raise ConfigError(
-                f"{path}: {shown(entry.config)}: seeds: got {shown(list(entry.seeds))}; give each "
-                "seed once"
-            )
-    return suite
-
-
-def _check_names(suite: Suite, path: Path) -> None:
-    """An experiment's name is a folder of results: one for each, and none of our own."""
-    if suite.name in OUR_SUITES:
-        raise ConfigError(f"{path}: name: {suite.name!r} is a folder of ours; choose another name")
-    seen: set[str] = set()
-    for entry in (*suite.experiments, *suite.theory):
-        name = experiment_name(entry.config)
-        if name in seen:
-            raise ConfigError(f"{path}: experiments: {name!r} is listed twice; list its seeds once")
-        if not re.fullmatch(NAME, name) or name in OUR_FOLDERS:
-            raise ConfigError(
-                f"{path}: config: got {shown(entry.config)}; name the file with a-z, 0-9 and _ "
-                f"(and not {', '.join(OUR_FOLDERS)}), because its results get a folder of that name"
-            )
-        seen.add(name)
-
-
-def suite_experiments(path: Path) -> Iterator[tuple[str, Path, Experiment, tuple[int, ...]]]:
-    """Yields name, file, settings and seeds of each experiment of the suite file at `path`."""
-    for entry in load_suite(path).experiments:
-        config = entry_file(path, entry)
-        yield experiment_name(entry.config), config, load_experiment(config), entry.seeds
-
-
-def entry_file(suite: Path, entry: SuiteEntry) -> Path:
-    """Returns the file of an entry, relative to the working directory where it lies below it.
-
-    Raises:
-        ConfigError: its name is none that a file can have.
-    """
-    try:
-        config = (suite.parent / entry.config).resolve()
-    except (OSError, RuntimeError, ValueError) as problem:
-        raise ConfigError(
-            f"{suite}: config: {shown(entry.config)} cannot be found ({reason(problem)}); give the "
-            "name of a file"
-        ) from None
-    return config.relative_to(Path.cwd()) if config.is_relative_to(Path.cwd()) else config
-
-
-def experiment_name(config: str | Path) -> str:
-    """The name of an experiment is the name of its file."""
-    return Path(config).stem
-
-
-def settings_digest(settings: Any) -> str:
-    """Returns the sha256 of settings in a canonical JSON form."""
-    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    content = read_yaml(Path(path), "give the path of a YAML file", ConfigError)
-    if not isinstance(content, dict):
-        raise ConfigError(
-            f"{path}: should be a mapping of keys, got {type(content).__name__}; see configs/"
-        )
-    return content
-
-
-def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    path = Path(path)
-    content = _read_yaml(path)
-    if path.resolve() in seen:
-        raise ConfigError(f"{path}: extends: extends itself; remove one 'extends'")
-    base = content.pop("extends", None)
-    if base is None:
-        return content
-    if not isinstance(base, str):
-        raise ConfigError(f"{path}: extends: got {shown(base)}; give the name of one file")
-    if len(seen) >= MOST_EXTENDS:
-        raise ConfigError(
-            f"{path}: extends: more than {MOST_EXTENDS} files extend each other; join some"
-        )
-    return _merge(_read_extended(path.parent / base, (*seen, path.resolve())), content)
-
-
-def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Mappings merge key by key; everything else is replaced."""
-    merged = dict(base)
-    for key, value in changes.items():
-        old = base.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            merged[key] = _merge(old, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _validate(
-    model: type[Model], content: dict[str, Any], path: Path, extendable: bool = False
-) -> Model:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {explain(error, model, extendable)}") from None
