@@ -1,7 +1,7 @@
-"""The data sets and their facts: sizes, folds, files, and where the files come from.
+"""The data sets and their facts: sizes, folds, loaders, files, and where the files come from.
 
 Plain values, so that settings, cost estimates and reports know a data set without reading it. A new
-one gets an entry here and a loader in `ganbench.data`.
+one gets an entry here, which names its loader in `ganbench.data`.
 """
 
 from collections.abc import Mapping
@@ -38,6 +38,7 @@ class DatasetFacts:
     """What is known of a data set before it is read.
 
     Attributes:
+        loader: "module:function" in `ganbench.data`; takes the data directory, returns a `Dataset`.
         images: training images.
         shape: of an image: channels, height, width in pixels.
         folds: pairs of validation and test images.
@@ -49,6 +50,7 @@ class DatasetFacts:
         supplied: the file that the user must supply, instead of `files`.
     """
 
+    loader: str
     images: int
     shape: tuple[int, int, int]
     folds: int = 1
@@ -64,6 +66,7 @@ TFD_ARRAYS = (
 
 DATASETS: dict[str, DatasetFacts] = {
     "mnist": DatasetFacts(
+        "mnist:load",
         50_000,
         (1, 28, 28),
         files={
@@ -87,6 +90,7 @@ DATASETS: dict[str, DatasetFacts] = {
         ),
     ),
     "cifar10": DatasetFacts(
+        "cifar10:load",
         40_000,
         (3, 32, 32),
         files={
@@ -123,6 +127,7 @@ DATASETS: dict[str, DatasetFacts] = {
     ),
     # The training images of the full release.
     "tfd": DatasetFacts(
+        "tfd:load_tfd",
         98_058,
         (1, 48, 48),
         folds=5,
@@ -133,6 +138,7 @@ DATASETS: dict[str, DatasetFacts] = {
         ),
     ),
     "faces48": DatasetFacts(
+        "tfd:load_faces48",
         16_000,
         (1, 48, 48),
         folds=5,
@@ -140,7 +146,7 @@ DATASETS: dict[str, DatasetFacts] = {
             "faces48.npz", TFD_ARRAYS, "make it of grey face photographs, arranged as TFD is"
         ),
     ),
-    "digits": DatasetFacts(1_200, (1, 8, 8)),
-    "patches_grey": DatasetFacts(4_128, (1, 48, 48), folds=5),
-    "patches_rgb": DatasetFacts(1_980, (3, 32, 32)),
+    "digits": DatasetFacts("digits:load", 1_200, (1, 8, 8)),
+    "patches_grey": DatasetFacts("patches:load_grey", 4_128, (1, 48, 48), folds=5),
+    "patches_rgb": DatasetFacts("patches:load_rgb", 1_980, (3, 32, 32)),
 }

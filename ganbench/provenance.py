@@ -29,6 +29,8 @@ STAGES = {
     "paper": "ganbench.report.paper",
 }
 PACKAGES = ("ganbench", "ganbench_kernels")
+# A module that imports by name at run time, and the folder of what it may import.
+BY_NAME = {"ganbench.data.datasets": "ganbench.data"}
 
 
 @cache
@@ -56,6 +58,10 @@ def stage_modules(module: str) -> dict[str, Path]:
         if name not in files and path is not None:
             files[name] = path
             waiting += _imports(path)
+            if name in BY_NAME:
+                waiting += [
+                    f"{BY_NAME[name]}.{sibling.stem}" for sibling in path.parent.glob("*.py")
+                ]
     return files
 
 

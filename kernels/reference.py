@@ -4,12 +4,13 @@ S is the number of seeds trained together; that leading dimension may be absent 
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ganbench_kernels.objectives import OBJECTIVES
 from ganbench_kernels.philox import LANES, dropout_mask, keep_lanes
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "sgd_momentum_max_norm_",
 ]
 
-Objective = Literal["non_saturating", "minimax", "hinge", "wasserstein"]
 DROPPED = 255  # in `which`: the output was dropped, so that no piece gets a gradient
 
 
@@ -222,45 +222,23 @@ def sgd_momentum_max_norm_(
 
 
 def adversarial_loss(
-    real_logits: Tensor, fake_logits: Tensor, objective: Objective
+    real_logits: Tensor, fake_logits: Tensor, objective: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Returns both players' losses and their gradients.
 
     Args:
         real_logits: [S, N], of real examples.
         fake_logits: [S, N], of generated examples.
-        objective: which game; see README.md for its formulas.
+        objective: a key of `OBJECTIVES`.
 
     Returns:
         The discriminator's and the generator's loss [S], in nats, lower is better for each, and
         the gradients [3, S, N]: the discriminator's by the real and by the fake logits, the
         generator's by the fake ones.
     """
-    if objective in ("hinge", "wasserstein"):
-        return _margin_losses(real_logits, fake_logits, objective)
-    minimax = objective == "minimax"
-    # -log D(x), -log(1 - D(G(z))) and the generator's term as log(1 + exp(-a)): one pass for all,
-    # which neither overflows nor loses small values.
-    towards = torch.stack((real_logits, -fake_logits, -fake_logits if minimax else fake_logits))
-    real, fake, generator = -functional.logsigmoid(towards).mean(-1)
-    # Each loss is log(1 + exp(-a)), whose derivative is -sigmoid(-a); signs and halves follow.
-    gradients = torch.sigmoid(-towards).div_(real_logits.shape[-1])
-    gradients[0] *= -0.5
-    gradients[1] *= 0.5
-    gradients[2].neg_()
-    return 0.5 * (real + fake), -generator if minimax else generator, gradients
-
-
-def _margin_losses(
-    real: Tensor, fake: Tensor, objective: Objective
-) -> tuple[Tensor, Tensor, Tensor]:
-    if objective == "hinge":
-        real_margin, fake_margin = 1 - real, 1 + fake
-        loss = (functional.relu(real_margin) + functional.relu(fake_margin)).mean(-1)
-        # Comparisons that a NaN fails leave the slope as it is; the loss shows the NaN.
-        d_real, d_fake = (real_margin <= 0).to(real.dtype) - 1, 1 - (fake_margin <= 0).to(fake)
-    else:
-        loss = fake.mean(-1) - real.mean(-1)
-        d_real, d_fake = torch.full_like(real, -1), torch.ones_like(fake)
-    gradients = torch.stack((d_real, d_fake, torch.full_like(fake, -1)))
-    return loss, -fake.mean(-1), gradients.div_(real.shape[-1])
+    losses = OBJECTIVES[objective]
+    real, d_real = losses.real(real_logits)
+    fake, d_fake = losses.fake(fake_logits)
+    generated, g_fake = losses.generated(fake_logits)
+    gradients = torch.stack((d_real, d_fake, g_fake)).div_(real_logits.shape[-1])
+    return real.mean(-1) + fake.mean(-1), generated.mean(-1), gradients

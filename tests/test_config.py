@@ -21,7 +21,7 @@ from ganbench.config import (
     suite_experiments,
 )
 from ganbench.errors import ConfigError
-from ganbench_kernels import reference as kernels_reference
+from ganbench_kernels.objectives import OBJECTIVES
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 # Theory experiments have settings of their own.
@@ -538,4 +538,4 @@ def test_published_records_are_of_the_settings_as_they_are_now(suite: str) -> No
 
 
 def test_the_kernels_know_the_same_objectives() -> None:
-    assert get_args(Objective) == get_args(kernels_reference.Objective)
+    assert set(get_args(Objective)) == OBJECTIVES.keys()

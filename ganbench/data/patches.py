@@ -4,6 +4,7 @@ The photographs are split into disjoint regions before patches are cut, so that 
 training patch is ever in a validation or test patch.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -35,8 +36,13 @@ RGB_VALIDATION_REGION = Region(0, HEIGHT, 384, 512)
 RGB_TEST_REGION = Region(0, HEIGHT, 512, WIDTH)
 
 
-def load_grey() -> Dataset:
-    """Returns 48 x 48 grey patches in five folds, arranged as TFD is."""
+def load_grey(data_dir: Path | None = None) -> Dataset:
+    """Returns 48 x 48 grey patches in five folds, arranged as TFD is.
+
+    Args:
+        data_dir: not looked at, since scikit-learn brings the photographs.
+    """
+    del data_dir
     photographs = [_grey(photograph) for photograph in _photographs()]
     bands = [_cut_all(photographs, band, GREY_SIDE, GREY_STRIDE) for band in GREY_BANDS]
     folds = tuple(Fold(bands[f], bands[(f + 1) % BANDS], None) for f in range(BANDS))
@@ -44,8 +50,13 @@ def load_grey() -> Dataset:
     return Dataset("patches_grey", 255.0, train, None, folds)
 
 
-def load_rgb() -> Dataset:
-    """Returns 32 x 32 colour patches, arranged as CIFAR-10 is."""
+def load_rgb(data_dir: Path | None = None) -> Dataset:
+    """Returns 32 x 32 colour patches, arranged as CIFAR-10 is.
+
+    Args:
+        data_dir: not looked at, since scikit-learn brings the photographs.
+    """
+    del data_dir
     photographs = _photographs()
     train, validation, test = (
         _cut_all(photographs, region, RGB_SIDE, RGB_STRIDE)

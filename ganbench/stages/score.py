@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from ganbench.catalogue import DATASETS
 from ganbench.config import settings_digest
 from ganbench.data import overlaps, sample_files
-from ganbench.data.datasets import LOADERS, Dataset, load, split_digests
+from ganbench.data.datasets import Dataset, load, split_digests
 from ganbench.data.fetch import data_directory
 from ganbench.data.rows import Images
 from ganbench.errors import GanbenchError
@@ -55,7 +56,7 @@ def score_samples(
     started = time.time()
     samples = Path(samples) if isinstance(samples, str) else samples
     where = str(samples) if isinstance(samples, Path) else "samples"
-    _known("--dataset", dataset, LOADERS)
+    _known("--dataset", dataset, DATASETS)
     _known("--protocol", protocol, parzen.PROTOCOLS)
     device = resolve_device(device)
     data = load(dataset, data_directory(data_dir))

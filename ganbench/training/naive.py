@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import relu, softplus
 
 from ganbench.config import Objective
 from ganbench.models import Discriminator, Generator
 from ganbench.training.fused.engine import Masks, Outcome
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
+from ganbench_kernels.objectives import OBJECTIVES
 
 Seen = tuple[Any, ...]  # of one seed, the fields of `Outcome` in order
 
@@ -94,15 +94,11 @@ def losses(
     real: Float[Tensor, " n"], fake: Float[Tensor, " n"], objective: Objective
 ) -> tuple[Tensor, Tensor]:
     """Returns the discriminator's and the generator's loss in nats, each to be minimised."""
-    if objective == "hinge":
-        return relu(1 - real).mean() + relu(1 + fake).mean(), -fake.mean()
-    if objective == "wasserstein":
-        return fake.mean() - real.mean(), -fake.mean()
-    # -log D(x) is softplus(-logit), and -log(1 - D(x)) is softplus(logit): neither overflows.
-    d_loss = 0.5 * (softplus(-real, threshold=100).mean() + softplus(fake, threshold=100).mean())
-    if objective == "minimax":
-        return d_loss, -softplus(fake, threshold=100).mean()
-    return d_loss, softplus(-fake, threshold=100).mean()
+    terms = OBJECTIVES[objective]
+    real_losses, _ = terms.real(real)
+    fake_losses, _ = terms.fake(fake)
+    generated_losses, _ = terms.generated(fake)
+    return real_losses.mean() + fake_losses.mean(), generated_losses.mean()
 
 
 def gradients(loss: Tensor, player: Player, s: int, keep_graph: bool = False) -> list[Tensor]:
@@ -134,8 +130,8 @@ def seen(
 ) -> Seen:
     """Returns the fields of `Outcome` of one seed, with the norm of each player's gradient."""
     norms = [
-        None if one is None else torch.cat([gradient.flatten() for gradient in one]).double().norm()
-        for one in (d_gradients, g_gradients)
+        None if parts is None else torch.cat([part.flatten() for part in parts]).double().norm()
+        for parts in (d_gradients, g_gradients)
     ]
     return *(tensor.detach() for tensor in (d_loss, g_loss, real_logits, fake_logits)), *norms
 
@@ -178,5 +174,7 @@ def update(
             for s in range(len(real))
         ]
     fields = zip(*seeds, strict=True)
-    stacked: list[Any] = [None if one[0] is None else torch.stack(one) for one in fields]
+    stacked: list[Any] = [
+        None if of_seeds[0] is None else torch.stack(of_seeds) for of_seeds in fields
+    ]
     return Outcome(*stacked)

@@ -1,17 +1,16 @@
 """The losses of both players."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ganbench_kernels.gan_loss.op import adversarial_loss
-from ganbench_kernels.reference import Objective
+from ganbench_kernels.objectives import OBJECTIVES
 from ganbench_kernels.spec import BATCH, DTYPES, Benchmark, Build, Example, Spec, for_each
 
-OBJECTIVES = get_args(Objective)
 # Above 32,768 a seed's logits take two launches.
 SIZES, GPU_SIZES = (0, 1, 63, 1271, 33_000), {"paper": 100, "two_launches": 1_000_000}
 HUGE = 1e4

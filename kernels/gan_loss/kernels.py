@@ -41,7 +41,7 @@ def game(real, fake, OBJECTIVE: tl.constexpr):
         d, g = fake - real, -fake
         d_real, d_fake = tl.full(fake.shape, -1.0, tl.float32), tl.full(fake.shape, 1.0, tl.float32)
         g_fake = d_real
-    else:
+    elif OBJECTIVE == "non_saturating" or OBJECTIVE == "minimax":
         # sigmoid(-a) is 1 - sigmoid(a) without the cancellation.
         real_loss, not_real = softplus_and_sigmoid(-real)
         fake_loss, fake_probability = softplus_and_sigmoid(fake)
@@ -52,6 +52,8 @@ def game(real, fake, OBJECTIVE: tl.constexpr):
         else:
             g, not_fake = softplus_and_sigmoid(-fake)
             g_fake = -not_fake
+    else:
+        tl.static_assert(False, "game: no formulas in Triton for this OBJECTIVE; add them")
     return d, g, d_real, d_fake, g_fake
 
 

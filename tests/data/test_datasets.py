@@ -1,19 +1,24 @@
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from ganbench.catalogue import DATASETS
-from ganbench.data.datasets import LOADERS, load
+from ganbench.catalogue import DATASETS, DatasetFacts
+from ganbench.data.datasets import load
 from ganbench.data.registry import file_paths
+from ganbench.provenance import stage_modules
 
 NOWHERE = Path("/nonexistent")
 IN_PACKAGES = [name for name in DATASETS if not file_paths(name, NOWHERE)]
 
 
-def test_every_configurable_data_set_has_a_loader():
-    assert sorted(LOADERS) == sorted(DATASETS)
+@pytest.mark.parametrize("facts", DATASETS.values(), ids=DATASETS)
+def test_every_data_set_has_a_loader_that_the_digest_of_the_code_covers(facts: DatasetFacts):
+    module, _, function = facts.loader.partition(":")
+    assert callable(getattr(import_module(f"ganbench.data.{module}"), function))
+    assert f"ganbench.data.{module}" in stage_modules("ganbench.stages.train")
 
 
 @pytest.mark.parametrize("name", IN_PACKAGES)

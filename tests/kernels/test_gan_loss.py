@@ -1,16 +1,14 @@
 """adversarial_loss: known values, loops in Python's floats, and gradients."""
 
 import math
-from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
 from ganbench_kernels import adversarial_loss
-from ganbench_kernels.reference import Objective
+from ganbench_kernels.objectives import OBJECTIVES
 
-OBJECTIVES = get_args(Objective)
 # A mean of n rounded terms of size up to 1e4.
 RELATIVE = {torch.float32: 1e-6, torch.float64: 1e-14, torch.bfloat16: 1e-2}
 
@@ -20,27 +18,20 @@ def softplus(x: float) -> float:
 
 
 def slow_loss(real: Tensor, fake: Tensor, objective: str) -> tuple[float, float]:
-    """One logit at a time, from the formulas."""
+    """One logit at a time, from the formulas that people read."""
+    losses, names = OBJECTIVES[objective], {"softplus": softplus, "max": max}
     pairs = list(zip(real.tolist(), fake.tolist(), strict=True))
-    if objective == "hinge":
-        d = [max(0.0, 1 - r) + max(0.0, 1 + f) for r, f in pairs]
-    elif objective == "wasserstein":
-        d = [f - r for r, f in pairs]
-    else:
-        d = [0.5 * (softplus(-r) + softplus(f)) for r, f in pairs]
-    generator = {
-        "non_saturating": lambda f: softplus(-f),
-        "minimax": lambda f: -softplus(f),
-        "hinge": lambda f: -f,
-        "wasserstein": lambda f: -f,
-    }[objective]
-    return math.fsum(d) / len(d), math.fsum(generator(f) for _, f in pairs) / len(d)
+    means = [
+        math.fsum(eval(formula, {"__builtins__": {}}, names | {"r": r, "f": f}) for r, f in pairs)
+        for formula in (losses.discriminator, losses.generator)
+    ]
+    return means[0] / len(pairs), means[1] / len(pairs)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("n", [1, 63, 100, 784, 1271])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_equals_one_logit_at_a_time(objective: Objective, n: int, dtype: torch.dtype) -> None:
+def test_equals_one_logit_at_a_time(objective: str, n: int, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(n)
     real, fake = (10 * torch.randn(2, n, generator=generator)).to(dtype)
     exact = slow_loss(real, fake, objective)
@@ -49,7 +40,7 @@ def test_equals_one_logit_at_a_time(objective: Objective, n: int, dtype: torch.d
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_huge_logits_stay_finite_and_right(objective: Objective) -> None:
+def test_huge_logits_stay_finite_and_right(objective: str) -> None:
     logits = torch.tensor([1e4, -1e4, 0.0, 1e4], requires_grad=True)
     other = torch.tensor([-1e4, 1e4, 0.0, 1e4], requires_grad=True)
     losses = adversarial_loss(logits, other, objective)
@@ -78,13 +69,13 @@ def test_an_undecided_discriminator_has_the_papers_values() -> None:
 
 @pytest.mark.parametrize("lead", [(), (3,)])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_gradients_equal_finite_differences(objective: Objective, lead: tuple[int, ...]) -> None:
+def test_gradients_equal_finite_differences(objective: str, lead: tuple[int, ...]) -> None:
     real, fake = (torch.randn(*lead, 7, dtype=torch.float64, requires_grad=True) for _ in "rf")
     assert torch.autograd.gradcheck(lambda *t: adversarial_loss(*t, objective), (real, fake))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_nan_spoils_its_seed_only(objective: Objective) -> None:
+def test_nan_spoils_its_seed_only(objective: str) -> None:
     real, fake = torch.randn(2, 5), torch.randn(2, 5)
     fake[1, 3] = torch.nan
     for loss in adversarial_loss(real, fake, objective):
@@ -110,6 +101,6 @@ def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(ValueError, match=r"real_logits: should be \[S, N\] or \[N\], got \[\]"):
         adversarial_loss(logits[0], logits[0], "hinge")
     with pytest.raises(ValueError, match=r"objective: unknown, got 'wgan'; choose one of non_sat"):
-        adversarial_loss(logits, logits, "wgan")  # pyright: ignore[reportArgumentType]
+        adversarial_loss(logits, logits, "wgan")
     with pytest.raises(ValueError, match=r"fake_logits: should be torch.float32 on cpu as real_l"):
         adversarial_loss(logits, logits.double(), "hinge")

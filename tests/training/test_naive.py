@@ -40,6 +40,15 @@ def test_alternating_updates_follow_algorithm_1(objective: str) -> None:
             one.assert_equal(generator, discriminator)
 
 
+@pytest.mark.parametrize("objective", get_args(Objective))
+def test_confident_float32_logits_do_not_overflow(objective: Objective) -> None:
+    """exp(89) is beyond float32: a softplus that takes it loses the gradient to NaN."""
+    logits = torch.tensor([-95.0, 89.0, 95.0, 1e4], dtype=torch.float32, requires_grad=True)
+    for loss in naive.losses(logits, logits.flip(0), objective):
+        assert loss.isfinite()
+        assert torch.autograd.grad(loss, logits, retain_graph=True)[0].isfinite().all()
+
+
 def one_update(turn: bool) -> tuple[Player, Player, Outcome]:
     generator, discriminator = players()
     masks, rates = Masks(SEEDS, torch.tensor(0)), Rates(0.1, 0.5)

@@ -2,10 +2,11 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 import ganbench_kernels
+from ganbench import models
 from ganbench.training.fused.passes import ALL, Pass, store_gradient
 
 aten = torch.ops.aten
@@ -22,8 +23,8 @@ class ConvolutionalMaxout(Pass):
         self.x = x.unflatten(-1, layer.in_shape)
         # The pooled maximum is differentiated by autograd, which therefore starts at its input.
         self.maps = [
-            functional.conv2d(one, weight, bias, padding=layer.padding).requires_grad_()
-            for one, weight, bias in zip(self.x, self.weight.value, self.bias.value, strict=True)
+            functional.conv2d(images, weight, bias, padding=layer.padding).requires_grad_()
+            for images, weight, bias in zip(self.x, self.weight.value, self.bias.value, strict=True)
         ]
         with torch.enable_grad():
             self.pooled = [
@@ -36,8 +37,8 @@ class ConvolutionalMaxout(Pass):
 
     def _backward(self, grad: Float[Tensor, "s n outputs"]) -> None:
         deltas = [
-            torch.autograd.grad(pooled, maps, one.unflatten(-1, self.layer.out_shape))[0]
-            for pooled, maps, one in zip(self.pooled, self.maps, grad, strict=True)
+            torch.autograd.grad(pooled, maps, output.unflatten(-1, self.layer.out_shape))[0]
+            for pooled, maps, output in zip(self.pooled, self.maps, grad, strict=True)
         ]
         self.delta = torch.stack(deltas)
 
@@ -77,8 +78,8 @@ class TransposedConvolution(Pass):
     def forward(self, x: Float[Tensor, "s n inputs"]) -> Float[Tensor, "s n outputs"]:
         self.x = x.unflatten(-1, self.layer.in_shape)
         maps = [
-            functional.conv_transpose2d(one, weight, stride=self.layer.stride)
-            for one, weight in zip(self.x, self.weight.value, strict=True)
+            functional.conv_transpose2d(features, weight, stride=self.layer.stride)
+            for features, weight in zip(self.x, self.weight.value, strict=True)
         ]
         return torch.stack(maps).add_(self.bias.value.unsqueeze(1)).flatten(2)
 
@@ -103,3 +104,10 @@ class TransposedConvolution(Pass):
         return store_gradient(self.weight, torch.stack(weights)), store_gradient(
             self.bias, self.delta.sum(1)
         )
+
+
+# The pass of each kind of layer.
+PASSES: dict[type[nn.Module], type[Pass]] = {
+    models.ConvolutionalMaxout: ConvolutionalMaxout,
+    models.TransposedConvolution: TransposedConvolution,
+}

@@ -75,7 +75,7 @@ class DenseUpdate:
         self.bounds = [_Bounds(player, settings.precision) for player in self.players]
         self.layers = [bounds.layers for bounds in self.bounds]
         layers = generator.networks[0].layers
-        self.activations = [one.activation_name for one in layers if isinstance(one, Linear)]
+        self.activations = [layer.activation_name for layer in layers if isinstance(layer, Linear)]
         self._allocate(order.shape[-1])
 
     def _allocate(self, count: int) -> None:
@@ -198,12 +198,12 @@ class _Bounds:
         velocities = list(zip(player.velocities[::2], player.velocities[1::2], strict=True))
         # D's last layer, of one unit, bounds itself.
         bounded = [player.bound is not None and weight.shape[-2] > 1 for weight, _ in pairs]
-        rounded = [one.compute for one in player.parameters]
+        rounded = [parameter.compute for parameter in player.parameters]
         blocks = [launch.square_blocks(weight, precision) for weight, _ in pairs]
         units = [weight.shape[:-1].numel() for weight, _ in pairs]
         sizes = [
-            count * parts if one else 0
-            for count, parts, one in zip(units, blocks, bounded, strict=True)
+            count * parts if is_bounded else 0
+            for count, parts, is_bounded in zip(units, blocks, bounded, strict=True)
         ]
         self.squares = torch.zeros(sum(sizes), device=device)
         self.blocks = max(blocks)

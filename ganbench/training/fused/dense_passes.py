@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from ganbench import models
 from ganbench.training.fused.passes import Pass, Rates, step, store_gradient
 
 aten = torch.ops.aten
@@ -124,6 +125,10 @@ class Maxout(Dense):
             return
         _first_winners_(self.affine, self.out.unsqueeze(-2))
         self.delta = self.affine.mul_(grad.unsqueeze(-2)).flatten(-2)
+
+
+# The pass of each kind of layer.
+PASSES: dict[type[nn.Module], type[Pass]] = {models.Linear: Affine, models.Maxout: Maxout}
 
 
 def _product_(out: Tensor, left: Tensor, right: Tensor) -> None:

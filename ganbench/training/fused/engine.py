@@ -76,8 +76,8 @@ def update(
         # One forward pass of each player. Reals and fakes go through D together, under one dropout
         # mask a layer, because both losses are of the same batch.
         fake = noise.to(generator.compute.dtype)
-        for one in generator.passes:
-            fake = one.forward(fake)
+        for layer_pass in generator.passes:
+            fake = layer_pass.forward(fake)
         count = real.shape[1]
         factors = _dropout_factors(discriminator, fake, 2 * count, masks)
         # A copy: the next update writes over the pass's output.
@@ -102,10 +102,10 @@ def update(
 
         # At the images only the fakes go on, weighed by G's slopes, down through G.
         grad = cotangent.mul_(slopes[2].to(cotangent.dtype).unsqueeze(-1))
-        for number, one in reversed(list(enumerate(generator.passes))):
-            one.backward(grad)
+        for number, layer_pass in reversed(list(enumerate(generator.passes))):
+            layer_pass.backward(grad)
             if number:
-                grad = one.input_gradient()
+                grad = layer_pass.input_gradient()
             generator.learn(number, rates, norms=g_norms)
 
         # What has not moved yet moves now; then the norms of incoming weights are bounded.
@@ -124,7 +124,7 @@ def _dropout_factors(
     player: Player[Discriminator], fake: Tensor, rows: int, masks: Masks
 ) -> list[Tensor | None]:
     """What each layer's input is multiplied by: 0 or 1 / keep; None where all is kept."""
-    widths = [fake.shape[-1], *(one.layer.outputs for one in player.passes[:-1])]
+    widths = [fake.shape[-1], *(layer_pass.layer.outputs for layer_pass in player.passes[:-1])]
     shapes = [torch.Size((len(fake), rows, width)) for width in widths]
     return ganbench_kernels.dropout_factors(shapes, player.networks[0].keep, *masks, fake)
 
@@ -147,8 +147,8 @@ def _logits(
     discriminator: Player[Discriminator], x: Tensor, factors: list[Tensor | None]
 ) -> Float[Tensor, "s n"]:
     """The first layer's dropout is in x already."""
-    for number, (one, factor) in enumerate(zip(discriminator.passes, factors, strict=True)):
-        x = one.forward(x if factor is None or not number else x * factor)
+    for number, (layer_pass, factor) in enumerate(zip(discriminator.passes, factors, strict=True)):
+        x = layer_pass.forward(x if factor is None or not number else x * factor)
     return x.squeeze(-1)
 
 

@@ -8,14 +8,10 @@ import torch
 from torch import Tensor, nn
 
 import ganbench_kernels
-from ganbench import models
 from ganbench.config import Precision
 from ganbench.errors import ConfigError
 from ganbench.models import Discriminator, Generator, Linear, Maxout
-from ganbench.training.fused import pages
-from ganbench.training.fused.convolutional_passes import ConvolutionalMaxout, TransposedConvolution
-from ganbench.training.fused.dense_passes import Affine
-from ganbench.training.fused.dense_passes import Maxout as MaxoutPass
+from ganbench.training.fused import convolutional_passes, dense_passes, pages
 from ganbench.training.fused.passes import Pass, Rates, Slot
 
 Network = TypeVar("Network", Generator, Discriminator)
@@ -70,8 +66,8 @@ class Player(Generic[Network]):
         self.bounds = self._bounds()
         self.parameters = self._parameters()
         self.passes = self._passes()
-        for one in self.parameters:
-            _take_norms(one)
+        for parameter in self.parameters:
+            _take_norms(parameter)
         self._bound()
         self.refresh()
 
@@ -92,14 +88,14 @@ class Player(Generic[Network]):
             row_weight: see `Pass.gradients`.
             norms: gets the L2 norms [S] of the layer's gradients.
         """
-        one = self.passes[number]
-        one.learned = True
+        layer_pass = self.passes[number]
+        layer_pass.learned = True
         if norms is not None or self.gradient is not None:
-            gradients = one.gradients(row_weight)
+            gradients = layer_pass.gradients(row_weight)
             if norms is not None:
                 norms += [gradient.flatten(1).double().norm(dim=1) for gradient in gradients]
         if self.gradient is None:
-            one.step(rates, row_weight)
+            layer_pass.step(rates, row_weight)
 
     def move(self, rates: Rates) -> None:
         """Ends an update: moves what has not moved yet, bounds the norms of incoming weights."""
@@ -127,7 +123,7 @@ class Player(Generic[Network]):
 
     def _bound(self) -> None:
         """Scales down incoming weights that are too long."""
-        bounded = [(one.weights, one.norms) for one in self.parameters]
+        bounded = [(parameter.weights, parameter.norms) for parameter in self.parameters]
         bounded = [(weights, norms) for weights, norms in bounded if norms is not None]
         if self.bound is None or not any(bool((norms > self.bound).any()) for _, norms in bounded):
             return
@@ -157,7 +153,8 @@ class Player(Generic[Network]):
 
     def _passes(self) -> list[Pass]:
         slots = (
-            Slot(one.compute, one.velocity, one.gradient, one.norms) for one in self.parameters
+            Slot(parameter.compute, parameter.velocity, parameter.gradient, parameter.norms)
+            for parameter in self.parameters
         )
         # Every layer has a weight and a bias, in this order.
         layers = zip(self.networks[0].layers, zip(*[slots] * 2, strict=True), strict=True)
@@ -171,30 +168,27 @@ def _compiled_move():
 
 
 def _move(parameters: list[Parameter], rate: Tensor, momentum: Tensor) -> None:
-    for one in parameters:
-        assert one.gradient is not None
-        one.velocity.mul_(momentum).sub_(one.gradient.to(one.weights.dtype) * rate)
-        one.weights.add_(one.velocity)
-        one.compute.copy_(one.weights)
-        if one.norms is not None:
-            one.norms.copy_(torch.linalg.vector_norm(one.weights, dim=-1))
+    for parameter in parameters:
+        assert parameter.gradient is not None
+        parameter.velocity.mul_(momentum).sub_(
+            parameter.gradient.to(parameter.weights.dtype) * rate
+        )
+        parameter.weights.add_(parameter.velocity)
+        parameter.compute.copy_(parameter.weights)
+        if parameter.norms is not None:
+            parameter.norms.copy_(torch.linalg.vector_norm(parameter.weights, dim=-1))
 
 
 def _zeros(count: int, like: Tensor) -> Tensor:
     return like.new_zeros(count) if like.is_cuda else pages.zeros(count, like.dtype)
 
 
-def _take_norms(one: Parameter) -> None:
-    if one.norms is not None:
-        torch.linalg.vector_norm(one.weights, dim=-1, out=one.norms)
+def _take_norms(parameter: Parameter) -> None:
+    if parameter.norms is not None:
+        torch.linalg.vector_norm(parameter.weights, dim=-1, out=parameter.norms)
 
 
-PASSES: dict[type[nn.Module], type[Pass]] = {
-    models.Linear: Affine,
-    models.Maxout: MaxoutPass,
-    models.ConvolutionalMaxout: ConvolutionalMaxout,
-    models.TransposedConvolution: TransposedConvolution,
-}
+PASSES: dict[type[nn.Module], type[Pass]] = dense_passes.PASSES | convolutional_passes.PASSES
 
 
 def make_pass(layer: nn.Module, weight: Slot, bias: Slot) -> Pass:

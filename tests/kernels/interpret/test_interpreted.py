@@ -13,8 +13,8 @@ from torch import Tensor
 import ganbench_kernels as kernels
 from ganbench_kernels import dispatch, parzen, pooled_maxout, reference
 from ganbench_kernels.affine_maxout import op as maxout_op
+from ganbench_kernels.objectives import OBJECTIVES
 from ganbench_kernels.philox import dropout_mask, philox
-from ganbench_kernels.reference import Objective
 from ganbench_kernels.spec import Example, Spec, specs
 
 MAXOUT_SHAPES = ((2, 63, 100, 24, 3), (1, 100, 63, 17, 5), (2, 1, 1, 1, 1), (1, 3, 784, 40, 5))
@@ -169,7 +169,7 @@ def test_maxout_pool2d_is_exact(example: Example) -> None:
 
 
 @pytest.mark.parametrize("objective", ["non_saturating", "minimax"])
-def test_adversarial_loss_of_one_logit_is_precise(objective: Objective) -> None:
+def test_adversarial_loss_of_one_logit_is_precise(objective: str) -> None:
     """A seed for each logit, so that no mean hides an error; tiny losses keep their digits."""
     logits = torch.cat([torch.linspace(-6, 6, 101), torch.tensor([15.0, 30.0, 80.0])]).unsqueeze(1)
     actual = kernels.adversarial_loss(logits, logits, objective, impl="triton")
@@ -177,6 +177,14 @@ def test_adversarial_loss_of_one_logit_is_precise(objective: Objective) -> None:
     exact = kernels.adversarial_loss(wide, wide, objective)
     for loss, truth in zip(actual, exact, strict=True):
         torch.testing.assert_close(loss.double(), truth, rtol=1e-6, atol=0)
+
+
+def test_an_objective_without_formulas_in_triton_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(OBJECTIVES, "made_up", OBJECTIVES["hinge"])
+    with pytest.raises(Exception, match="no formulas in Triton"):
+        kernels.adversarial_loss(torch.ones(3), torch.ones(3), "made_up", impl="triton")
 
 
 @pytest.mark.parametrize("example", parzen.SPEC.examples[:-1], ids=lambda one: one.label)
