@@ -1,31 +1,20 @@
 """The pages on scoring repeat facts of the sources: the measures, the protocols, what was run."""
 
 import re
+import runpy
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from ganbench.evaluation.measures import MEASURES
 from ganbench.evaluation.parzen import PROTOCOLS
 
 ROOT = Path(__file__).parent.parent
 PAGES = {name: (ROOT / "docs" / name).read_text() for name in ("score.md", "estimators.md")}
 
 
-def measures_table() -> str:
-    """What docs/score.md says of the measures."""
-    rows = [
-        (one.group, one.title, f"`{name}`", one.unit, one.direction, one.source)
-        for name, one in MEASURES.items()
-    ]
-    columns = ["Asks for", "Measure", "In the record", "Unit", "Direction", "Source"]
-    return pd.DataFrame(rows, columns=columns).to_markdown(index=False, disable_numparse=True)
-
-
 def test_the_measures_are_those_of_the_code() -> None:
-    shown = PAGES["score.md"].partition("<!-- measures -->\n")[2].partition("\n<!-- end")[0]
-    assert shown == measures_table(), "paste tests.test_score_docs.measures_table() there"
+    script = runpy.run_path(str(ROOT / "docs" / "paste_tables.py"))
+    assert script["measures_table"]() in PAGES["score.md"], "run `make tables`"
 
 
 def test_the_protocols_are_those_of_the_code() -> None:

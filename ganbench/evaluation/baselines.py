@@ -46,6 +46,7 @@ def kmeans_centers(
 
     Source: Sculley 2010 (scikit-learn); as a Parzen score: Theis et al. 2015, arXiv 1511.01844.
     """
+    # Random starts from all images, not k-means++, which takes longer than the passes themselves.
     size = len(images)
     clusters = MiniBatchKMeans(
         count, init_size=size, batch_size=min(BATCH, size), random_state=seed, **SETTINGS
@@ -64,6 +65,7 @@ def gaussian_samples(
         count: draws.
         stream: source of chance, on the CPU.
     """
+    # In float64: the covariance of 784 pixels is nearly singular.
     pixels = images.cpu().to(torch.float64, copy=True)
     mean = pixels.mean(dim=0)
     pixels -= mean
@@ -71,6 +73,8 @@ def gaussian_samples(
     # Pixels that never change have no variance, and a root wants some.
     covariance.diagonal().add_(RIDGE * covariance.trace())
     root = torch.linalg.cholesky(covariance).float()
+    # Noise is drawn on the CPU, so that every device gives the same samples. Cutting to the range
+    # makes them images, as a network's are.
     noise = torch.randn(count, pixels.shape[1], generator=stream)
     drawn = mean.float() + noise @ root.T
     return drawn.clamp(images.min().cpu(), images.max().cpu()).to(images)

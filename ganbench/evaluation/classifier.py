@@ -36,12 +36,16 @@ class Classifier:
             test: images that trained nothing.
             test_labels: their classes.
         """
+        # A fixed seed: the judge must be the same for every sampler and in every run.
         classes = np.arange(int(labels.max()) + 1)
         self._network = MLPClassifier((HIDDEN,), random_state=0)
         rows = train.cpu().numpy()
-        # Epoch by epoch: `fit` would warn that it could go on.
+        # A fixed number of updates, so that small data sets train as long as large ones; epoch by
+        # epoch, because `fit` would warn that it could go on.
         for _ in range(math.ceil(UPDATES * BATCH / len(train))):
             self._network.partial_fit(rows, labels.astype(np.int64), classes=classes)
+        # Samples are compared with what the classifier makes of the test images, not with their
+        # true classes: its mistakes are then on both sides.
         named = self.predict(test)
         self.accuracy = float((named.numpy() == test_labels).mean())
         self.test_histogram = np.bincount(named.numpy(), minlength=len(classes))

@@ -7,6 +7,7 @@ from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
 from ganbench.evaluation.classifier import Classifier
+from ganbench.evaluation.diversity import COLLAPSED, POINTS, collapse_share
 from ganbench.evaluation.measures import Estimate
 
 BINS = 100  # as Richardson and Weiss on MNIST
@@ -14,6 +15,33 @@ IMAGES_PER_BIN = 20  # with fewer, a z test of two shares is not near normal
 SIGNIFICANT = 1.96  # of a standard normal: 5 % of the bins of a perfect sampler
 RESAMPLES = 500
 HIT = 0.1  # of the data's own share of a class
+
+
+class Coverage:
+    """A data set's side of the coverage measures, worked out once for many samplers."""
+
+    def __init__(self, train: Float[Tensor, "n d"], classifier: Classifier | None) -> None:
+        """Makes the bins.
+
+        Args:
+            train: the images that trained the samplers.
+            classifier: of the data's classes; None where the data have none.
+        """
+        self._train, self._classifier, self._bins = train, classifier, Bins(train)
+
+    def measure(self, samples: Float[Tensor, "m d"]) -> list[Estimate]:
+        """Returns every measure of this group; without a classifier those of classes are missing.
+
+        Args:
+            samples: of one sampler.
+        """
+        share = collapse_share(samples, self._train)
+        n, alarm = min(POINTS, len(samples)), {"collapsed": int(share >= COLLAPSED)}
+        return [
+            Estimate("collapse_share", share, n=n, labels={**alarm}),
+            self._bins.different(samples),
+            *(class_coverage(samples, self._classifier) if self._classifier else ()),
+        ]
 
 
 class Bins:
@@ -25,6 +53,7 @@ class Bins:
         Args:
             train: training images; they make the bins and are counted in them.
         """
+        # Fewer bins for small data sets: a bin's share must be known well enough to be compared.
         count = max(2, min(BINS, len(train) // IMAGES_PER_BIN))
         rows = train.cpu().numpy()
         self._kmeans = MiniBatchKMeans(count, batch_size=1024, random_state=0).fit(rows)
@@ -45,6 +74,8 @@ class Bins:
         counts = np.bincount(
             self._kmeans.predict(samples.cpu().numpy()), minlength=len(self._train)
         )
+        # Under the hypothesis that both come from one distribution, its share of a bin is known
+        # best from both together.
         n, m = self._train.sum(), len(samples)
         pooled = (self._train + counts) / (n + m)
         deviation = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
@@ -70,9 +101,11 @@ def class_coverage(samples: Float[Tensor, "m d"], classifier: Classifier) -> lis
     Source: after Che et al., "Mode regularized generative adversarial networks", ICLR 2017 (there
     the mode score); histogram over modes by a classifier: Metz et al., "Unrolled GANs", 2017.
     """
+    # Half an image more, since a class that the classifier never names would make it infinite.
     data = classifier.test_histogram + 0.5
     counts = _histogram(classifier.predict(samples), len(data))
     shares, q = counts / counts.sum(), data / data.sum()
+    # No formula holds near zero divergence, where its distribution is one-sided: draw it instead.
     stream = np.random.default_rng(0)
     drawn = stream.multinomial(len(samples), shares, size=RESAMPLES) / len(samples)
     error = float(np.std([_divergence(p, q) for p in drawn], ddof=1))
@@ -91,5 +124,6 @@ def _histogram(labels: Int64[Tensor, " n"], classes: int) -> np.ndarray:
 
 
 def _divergence(p: np.ndarray, q: np.ndarray) -> float:
+    # p log p goes to 0 with p.
     present = p > 0
     return float((p[present] * np.log(p[present] / q[present])).sum())

@@ -41,9 +41,11 @@ def nearest_two(
 
 
 def _exact(points: Tensor, candidates: Tensor, norms: Tensor) -> Nearest:
-    # The point's own norm is the same for all candidates.
+    # |p - c|^2 less the point's own norm, which is the same for all candidates.
     scores = torch.addmm(norms, points, candidates.T, alpha=-2)
     few = scores.topk(min(CANDIDATES, len(candidates)), largest=False).indices
+    # Differences in float64: the product loses distances that are small beside the norms, and these
+    # are what tells a copy.
     exact = (points[:, None].double() - candidates[few].double()).norm(dim=2)
     distances, order = exact.topk(2, largest=False)
     return Nearest(distances[:, 0], distances[:, 1], few.gather(1, order[:, :1])[:, 0])

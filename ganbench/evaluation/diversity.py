@@ -39,6 +39,7 @@ def collapse_share(samples: Float[Tensor, "n d"], reference: Float[Tensor, "m d"
             f"collapse_share: got {len(samples)} samples and {len(reference)} images; give two "
             "of each or more"
         )
+    # The data set the ruler: what counts as alike among digits would not among faces.
     radius = torch.quantile(torch.pdist(_few(reference)), ALIKE)
     return (torch.pdist(_few(samples)) <= radius).double().mean().item()
 

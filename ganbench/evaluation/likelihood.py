@@ -113,6 +113,7 @@ def estimate(
         protocol: fixes everything else.
         progress: called with test images done and in all, fold by fold.
     """
+    # A bandwidth for each fold from its own validation images, or one from those of all folds.
     count = len(validation)
     chosen = [protocol.validation_images(images, count) for images in validation]
     if protocol.one_sigma:
@@ -123,6 +124,8 @@ def estimate(
         _on_test(images, samples, choice, progress)
         for images, choice in zip(test, choices, strict=True)
     )
+    # Without folds the error is over test images; with them over the folds, as the paper has it on
+    # TFD: two kinds of ±.
     mean, error = folds[0].log_likelihood, folds[0].standard_error
     if count > 1:
         mean, error = parzen.over_folds([fold.log_likelihood for fold in folds])
@@ -145,6 +148,7 @@ class _Choice:
 
 
 def _choose(images: Tensor, samples: Tensor, protocol: Protocol, folds: int) -> _Choice:
+    # The bounded search is made under every protocol: it tells what a coarse grid costs.
     grid = protocol.grid(folds)
     matrix = log_likelihoods(images, samples, grid)
     best = parzen.likeliest(matrix, grid)
@@ -154,9 +158,11 @@ def _choose(images: Tensor, samples: Tensor, protocol: Protocol, folds: int) -> 
         penalty = fine.log_likelihood - max(best.log_likelihoods)
         sigma, at_edge = best.sigma, best.at_grid_edge
     else:
+        # Searching anew for each resample would take 200 times as long. The likelihood is smooth
+        # around its best bandwidth, so that a fine local grid gives the same choice.
         local = (fine.sigma * np.exp(np.linspace(-0.1, 0.1, LOCAL_POINTS))).tolist()
         resampled = [
-            local[one] for one in resampled_choices(log_likelihoods(images, samples, local))
+            local[index] for index in resampled_choices(log_likelihoods(images, samples, local))
         ]
         sigma, at_edge, penalty = fine.sigma, fine.at_bound, 0.0
     return _Choice(
@@ -168,6 +174,7 @@ def _on_test(
     images: Tensor, samples: Tensor, choice: _Choice, progress: Progress | None
 ) -> FoldEstimate:
     """One pass over the test images at every bandwidth that matters."""
+    # Further bandwidths are nearly free: the distances are what costs, and all of them share these.
     sigmas = [choice.sigma, *sorted(set(choice.resampled) - {choice.sigma})]
     matrix: Float64[Tensor, "k m"] = log_likelihoods(images, samples, sigmas, progress)
     mean, error = parzen.mean_and_standard_error(matrix[0])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganbench.evaluation.distances import Nearest, nearest_two
 from ganbench.evaluation.measures import Estimate
+from ganbench.evaluation.parzen import log_likelihoods
 
 CELLS = 10  # as few as keep like with like; Meehan et al. use 10 to 30 on images
 FRESH_PER_CELL = 30  # below, Mann and Whitney's U is not yet near normal
@@ -18,6 +19,47 @@ SMALLEST_CELL = 20  # samples; the authors' experiments take cells of more than 
 CLUSTERED = 10_000  # training images that make the cells
 NEAR = 1 / 3  # of the distance to the second nearest image
 NORMAL_95 = 1.96
+
+
+class Memorisation:
+    """A data set's side of the memorisation measures, worked out once for many samplers."""
+
+    def __init__(
+        self, train: Float[Tensor, "t d"], fresh: Float[Tensor, "n d"], half_level: float
+    ) -> None:
+        """Makes the cells and finds the fresh images' nearest training images.
+
+        Args:
+            train: the images that trained the samplers.
+            fresh: images that did not.
+            half_level: half a step of the data's levels, pixel units.
+        """
+        self._train, self._fresh, self._half_level = train, fresh, half_level
+        self._cells, self._fresh_to_train = Cells(train, fresh), nearest_two(fresh, train)
+        # As many training images as fresh ones, from all over: data may be in an order.
+        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+        self._known = train[order[: len(fresh)].to(train.device)]
+
+    def measure(self, samples: Float[Tensor, "m d"], sigma: float) -> list[Estimate]:
+        """Returns every measure of this group.
+
+        Args:
+            samples: of one sampler.
+            sigma: their Parzen bandwidth, pixel units.
+        """
+        train, fresh = self._train, self._fresh
+        to_train, to_fresh = nearest_two(samples, train), nearest_two(samples, fresh)
+        of_known, of_fresh = (
+            log_likelihoods(images, samples, [sigma])[0] for images in (self._known, fresh)
+        )
+        return [
+            copied_share(to_train, to_fresh, len(train), len(fresh)),
+            *self._cells.data_copying(samples),
+            nearest_ratio(to_train, self._fresh_to_train),
+            near_duplicates(to_train),
+            exact_duplicates(samples, train[to_train.index], self._half_level),
+            parzen_gap(of_known, of_fresh),
+        ]
 
 
 def copied_share(to_train: Nearest, to_fresh: Nearest, n_train: int, n_fresh: int) -> Estimate:
@@ -43,9 +85,12 @@ def copied_share(to_train: Nearest, to_fresh: Nearest, n_train: int, n_fresh: in
     Source: ours; after Meehan et al. 2020, whose three samples it uses.
     """
     expected = n_train / (n_train + n_fresh)
+    # An image that is in both sets is no evidence either way: it counts as chance would have it.
     copies = (to_train.distance < to_fresh.distance).double()
     ties = to_train.distance == to_fresh.distance
     copies[ties] = expected
+    # Deviations from chance are added up by nearest image before they are squared: a hundred
+    # samples of one image are one observation.
     nearest = torch.where(copies.bool() & ~ties, to_train.index, n_train + to_fresh.index)
     sums = torch.zeros(n_train + n_fresh, dtype=torch.float64, device=nearest.device)
     sums.scatter_add_(0, nearest, copies - expected)
@@ -65,8 +110,11 @@ class Cells:
             train: images that trained the models.
             fresh: images that did not.
         """
+        # Cells of the training images alone, so that they are the same for every sampler.
         count = max(1, min(CELLS, len(fresh) // FRESH_PER_CELL))
         self._kmeans = KMeans(count, random_state=0).fit(train[:CLUSTERED].cpu().numpy())
+        # A cell with one training image has no second nearest, and one without fresh images nothing
+        # to compare with; `_distances` leaves both out.
         of_train, of_fresh = self._cell(train), self._cell(fresh)
         self._train = [train[of_train == cell] for cell in range(count)]
         self._fresh = [
@@ -104,10 +152,12 @@ class Cells:
         distances_by_cell = list(self._distances(samples))
         if not distances_by_cell:
             return []
+        # Cells weigh by the fresh images in them, an estimate of the data's own probability there.
         weights = np.array([len(of_fresh) for _, of_fresh in distances_by_cell], float)
         weights /= weights.sum()
         scores = [_mann_whitney(*distances) for distances in distances_by_cell]
         z, superiority, variance = (np.array(column) for column in zip(*scores, strict=True))
+        # Cells hold different images, so that their errors are independent.
         effect = float(weights @ superiority)
         error = float(np.sqrt(weights**2 @ variance))
         interval = (max(effect - NORMAL_95 * error, 0.0), min(effect + NORMAL_95 * error, 1.0))
@@ -140,6 +190,7 @@ def _mann_whitney(
     # Placements: the share of the other group that each value exceeds, ties counting a half.
     above = (ranks[:m] - stats.rankdata(of_samples)) / n
     below = 1 - (ranks[m:] - stats.rankdata(of_fresh)) / m
+    # Both placements have the same mean; their spreads are the two parts of DeLong's variance.
     superiority = float(above.mean())
     z = (superiority - 0.5) * n * m / np.sqrt(n * m * (n + m + 1) / 12)
     variance = float(above.var(ddof=1) / m + (below.var(ddof=1) / n if n > 1 else 0.0))

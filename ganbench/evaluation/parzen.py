@@ -134,6 +134,8 @@ def log_likelihoods(
 
     Source: the paper, section 5, and its released script. Differs: D12.
     """
+    # In batches, which shows progress and bounds memory; results in float64, so that
+    # means over many images add no rounding of their own.
     scale = torch.tensor(sigmas, dtype=points.dtype, device=points.device)
     parts = []
     for part in points.split(batch):
@@ -163,6 +165,7 @@ def likeliest(matrix: Float64[Tensor, "k m"], sigmas: Sequence[float]) -> Bandwi
         matrix: log-likelihood in nats of each validation image (columns) at each bandwidth (rows).
         sigmas: the bandwidths, ascending.
     """
+    # At an end of the grid a better bandwidth may lie outside, which tables must say.
     means = matrix.mean(dim=1)
     best = int(means.argmax())
     return Bandwidth(sigmas[best], means.tolist(), best in (0, len(sigmas) - 1))
@@ -191,17 +194,20 @@ def refine_bandwidth(
     import scipy.interpolate
     import scipy.optimize
 
+    # The bracket: between the neighbours of the grid's best, or beyond the grid where it has none.
     best = sigmas.index(choice.sigma)
     first, last = best == 0, best == len(sigmas) - 1
     low = math.log(sigmas[0] / REACH if first else sigmas[best - 1])
     high = math.log(sigmas[-1] * REACH if last else sigmas[best + 1])
 
+    # Ladders narrow the bracket around their best rung until a spline can follow the steps.
     below, above, step = low, high, math.inf
     while step > WIDEST_STEP:
         rungs, step = np.linspace(below, above, RUNGS, retstep=True)
         heights = log_likelihoods(validation, centers, np.exp(rungs).tolist()).mean(dim=1).cpu()
         top = int(heights.argmax())
         below, above = rungs[max(top - 1, 0)], rungs[min(top + 1, RUNGS - 1)]
+    # The search itself costs nothing on the spline, which stands in for the likelihood.
     curve = scipy.interpolate.CubicSpline(rungs, heights)
     result: Any = scipy.optimize.minimize_scalar(
         lambda log_sigma: -curve(log_sigma),
@@ -214,6 +220,7 @@ def refine_bandwidth(
     # The search never visits its bounds themselves.
     near = 10 * SEARCH_TOLERANCE
     at_bound = (first and log_sigma - low < near) or (last and high - log_sigma < near)
+    # A spline may undershoot: never give less than what was measured on the grid.
     if value < of_grid:
         return Refined(choice.sigma, of_grid, choice.at_grid_edge)
     return Refined(math.exp(log_sigma), value, at_bound)

@@ -36,11 +36,14 @@ def two_sample(samples: Float[Tensor, "m d"], data: Float[Tensor, "n d"]) -> lis
         samples: of the model.
         data: images that trained nothing, best as many.
     """
+    # Equal numbers of both, since every measure here but MMD depends on how many there are.
     points = min(POINTS, len(samples) // BLOCKS, len(data) // BLOCKS)
     blocks = list(zip(_blocks(samples, points), _blocks(data, points), strict=True))
+    # The data alone set the bandwidths: a sampler must not choose its own ruler.
     median = torch.pdist(blocks[0][1].double()).median().item()
     repetitions: dict[tuple[str, float | None], list[float]] = {}
     for made, real in blocks:
+        # The distances are most of the cost, and every measure reads the same.
         between = distances(made, real)
         for factor in FACTORS:
             repetitions.setdefault(("squared_mmd", factor), []).append(
@@ -64,6 +67,7 @@ def _blocks(rows: Float[Tensor, "n d"], points: int) -> Sequence[Float[Tensor, "
 def _over_blocks(
     name: str, values: list[float], points: int, labels: dict[str, str | int | float]
 ) -> Estimate:
+    # Student's t, because the spread is known from so few blocks only.
     mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5)
     half = float(stats.t.ppf(0.975, len(values) - 1)) * error
     return Estimate(
@@ -86,6 +90,7 @@ def neighbour_accuracy(between: Distances) -> float:
     Source: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", ICLR 2017; Xu et al.,
     arXiv 1806.07755.
     """
+    # A point is not its own neighbour. Ties count against its own kind.
     same_samples = _off_diagonal(between.samples).amin(1) < between.across.amin(1)
     same_data = _off_diagonal(between.data).amin(1) < between.across.amin(0)
     return torch.cat([same_samples, same_data]).double().mean().item()
@@ -106,6 +111,7 @@ def squared_mmd(between: Distances, bandwidth: float) -> float:
     within_samples, within_data, across = (
         torch.exp(-part.square() / (2 * bandwidth**2)) for part in between
     )
+    # Without the diagonal, where k(x, x) = 1 would add a bias of 1 / n.
     n = len(across)
     off = (within_samples.sum() - n + within_data.sum() - n) / (n * (n - 1))
     return (off - 2 * across.mean()).item()
@@ -120,6 +126,7 @@ def precision_recall(between: Distances) -> tuple[float, float]:
     Source: Kynkaanniemi et al., "Improved precision and recall metric for assessing generative
     models", NeurIPS 2019, arXiv 1904.06991.
     """
+    # The same question both ways round: points by columns, whose manifold it is by rows.
     precision = _covered(between.across, between.data)
     recall = _covered(between.across.T, between.samples)
     return precision.double().mean().item(), recall.double().mean().item()
@@ -128,6 +135,7 @@ def precision_recall(between: Distances) -> tuple[float, float]:
 def _covered(
     to_points: Float64[Tensor, "m n"], within: Float64[Tensor, "n n"]
 ) -> Bool[Tensor, " m"]:
+    # The radius of a ball is the distance to its point's third nearest neighbour, itself left out.
     radii = _off_diagonal(within).kthvalue(min(NEIGHBOURS, len(within) - 1), dim=1).values
     return (to_points <= radii).any(dim=1)
 

@@ -23,6 +23,8 @@ def resampled_choices(matrix: Float64[Tensor, "k m"], resamples: int = RESAMPLES
 
     Source: Efron 1979, "Bootstrap methods".
     """
+    # How often each image is in each resample; all resampled means are then one matrix product, and
+    # the likelihoods themselves are never computed again.
     count = matrix.shape[1]
     stream = torch.Generator().manual_seed(RESAMPLING_SEED)
     drawn = torch.randint(count, (resamples, count), generator=stream)
@@ -70,12 +72,15 @@ def samples_curve(
     """
     grid = protocol.grid(folds)
     total, sums, points = 0, None, []
+    # Validation and test images go through together: each part of the samples is met once.
     both = torch.cat([validation, test])
     for part in parts:
+        # Sums of densities, in logarithms: a mean over the samples is only divided out at the end.
         new = log_likelihoods(both, part, grid) + math.log(len(part))
         sums = new if sums is None else torch.logaddexp(sums, new)
         total += len(part)
         matrix = sums - math.log(total)
+        # As many samples deserve a bandwidth of their own: it falls as they grow.
         choice = likeliest(matrix[:, : len(validation)], grid)
         values = matrix[grid.index(choice.sigma), len(validation) :]
         error = values.std(correction=0).item() / len(values) ** 0.5

@@ -1,16 +1,12 @@
 """All sample metrics of one data set: what depends on the data alone is computed once."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganbench.evaluation import memorisation
 from ganbench.evaluation.classifier import Classifier
-from ganbench.evaluation.coverage import Bins, class_coverage
-from ganbench.evaluation.distances import nearest_two
-from ganbench.evaluation.diversity import COLLAPSED, POINTS, collapse_share
+from ganbench.evaluation.coverage import Coverage
 from ganbench.evaluation.measures import Estimate
-from ganbench.evaluation.parzen import log_likelihoods
+from ganbench.evaluation.memorisation import Memorisation
 from ganbench.evaluation.two_sample import two_sample
 
 FEWEST = 1000  # samples are looked at, however few the fresh images are
@@ -34,12 +30,9 @@ class Yardstick:
             half_level: pixels nearer than this are stored alike: half a step of the data's levels.
             classifier: of the data's classes; None where the data have none.
         """
-        self._train, self._fresh = train, fresh
-        self._half_level, self.classifier = half_level, classifier
-        self._bins, self._cells = Bins(train), memorisation.Cells(train, fresh)
-        self._fresh_to_train = nearest_two(fresh, train)
-        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
-        self._known = train[order[: len(fresh)].to(train.device)]
+        self._fresh, self.classifier = fresh, classifier
+        self._coverage = Coverage(train, classifier)
+        self._memorisation = Memorisation(train, fresh, half_level)
 
     def first_n(self, samples: Float[Tensor, "k d"]) -> Float[Tensor, "l d"]:
         """Returns the first samples, as many as fresh images: these limit what can be known."""
@@ -55,31 +48,8 @@ class Yardstick:
             sigma: their Parzen bandwidth, pixel units.
         """
         few = self.first_n(samples)
-        likelihoods = [
-            log_likelihoods(images, few, [sigma])[0] for images in (self._known, self._fresh)
-        ]
-        share = collapse_share(few, self._train)
         return [
-            *self._copying(few),
-            memorisation.parzen_gap(*likelihoods),
-            Estimate(
-                "collapse_share",
-                share,
-                n=min(POINTS, len(few)),
-                labels={"collapsed": int(share >= COLLAPSED)},
-            ),
-            self._bins.different(few),
-            *(class_coverage(few, self.classifier) if self.classifier else ()),
+            *self._memorisation.measure(few, sigma),
+            *self._coverage.measure(few),
             *two_sample(few, self._fresh),
-        ]
-
-    def _copying(self, samples: Float[Tensor, "k d"]) -> list[Estimate]:
-        train, fresh = self._train, self._fresh
-        to_train, to_fresh = nearest_two(samples, train), nearest_two(samples, fresh)
-        return [
-            memorisation.copied_share(to_train, to_fresh, len(train), len(fresh)),
-            *self._cells.data_copying(samples),
-            memorisation.nearest_ratio(to_train, self._fresh_to_train),
-            memorisation.near_duplicates(to_train),
-            memorisation.exact_duplicates(samples, train[to_train.index], self._half_level),
         ]

@@ -1,11 +1,16 @@
 """Samplers of real digits whose faults are known: what every measure must tell apart."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from sklearn.datasets import load_digits
 from torch import Tensor
 
 TRAIN = 900
+# Whether a value is what a measure should say of the good, the memorising, the collapsed sampler.
+Test = Callable[[float], bool]
+Tells = tuple[Test, Test, Test | None]
 
 
 def digits() -> tuple[Float[Tensor, "1797 64"], Tensor]:

@@ -12,6 +12,15 @@ from ganbench.evaluation.classifier import Classifier
 
 from . import samplers
 
+# What each measure says of a good, a memorising and a collapsed sampler; None: anything.
+TELLS: dict[str, samplers.Tells] = {
+    "collapse_share": (lambda v: v < 0.05, lambda v: v < 0.05, lambda v: v > 0.3),
+    "different_bins": (lambda v: v < 0.2, lambda v: v < 0.2, lambda v: v > 0.6),
+    "class_divergence": (lambda v: v < 0.05, lambda v: v < 0.05, lambda v: v > 0.5),
+    "classes_hit": (lambda v: v == 10, lambda v: v == 10, lambda v: v <= 3),
+    "classifier_accuracy": (lambda v: v > 0.9, lambda v: v > 0.9, lambda v: v > 0.9),
+}
+
 # Equal float64 numbers, averaged.
 ROUNDING = 1e-12
 # Of 449 digits, one in fifty is 9.

@@ -14,6 +14,17 @@ from ganbench.evaluation.distances import nearest_two
 
 from . import samplers
 
+# What each measure says of a good, a memorising and a collapsed sampler; None: anything.
+TELLS: dict[str, samplers.Tells] = {
+    "copied_share": (lambda v: abs(v) < 0.2, lambda v: v > 0.9, lambda v: v < 0.2),
+    "copying_z": (lambda v: abs(v) < 1.5, lambda v: v < -5, lambda v: v > -1.5),
+    "copying_superiority": (lambda v: abs(v - 0.5) < 0.1, lambda v: v < 0.05, lambda v: v > 0.3),
+    "nearest_ratio": (lambda v: abs(v - 1) < 0.1, lambda v: v < 0.2, lambda v: v > 0.5),
+    "near_duplicates": (lambda v: v < 0.02, lambda v: v > 0.95, lambda v: v < 0.02),
+    "exact_duplicates": (lambda v: v == 0, lambda v: v > 0, lambda v: v == 0),
+    "parzen_gap": (lambda v: abs(v) < 5, lambda v: v > 15, None),
+}
+
 # Different orders of summation of the same float64 numbers.
 ROUNDING = 1e-9
 # Four standard errors.

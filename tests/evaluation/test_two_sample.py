@@ -14,6 +14,14 @@ from ganbench.evaluation.two_sample import distances
 
 from . import samplers
 
+# What each measure says of a good, a memorising and a collapsed sampler; None: anything.
+TELLS: dict[str, samplers.Tells] = {
+    "neighbour_accuracy": (lambda v: v < 0.65, lambda v: v < 0.65, lambda v: v > 0.8),
+    "squared_mmd": (lambda v: abs(v) < 0.02, lambda v: abs(v) < 0.02, lambda v: v > 0.1),
+    "precision": (lambda v: v > 0.6, lambda v: v > 0.6, None),
+    "recall": (lambda v: v > 0.6, lambda v: v > 0.6, lambda v: v < 0.2),
+}
+
 with warnings.catch_warnings():
     # Torch's own modules, which ignite imports, are marked so.
     warnings.simplefilter("ignore", DeprecationWarning)
