@@ -1,17 +1,22 @@
 """A tiny experiment on the digits, as a file, and jobs that run it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
+from ganbench.data import digits
+from ganbench.data.datasets import split_digests
 from ganbench.evaluation import parzen
 from ganbench.records import Stage
 from ganbench.stages.context import Job
+
+from .averages import COUNT, averages
 
 DIGITS = Path(__file__).parents[2] / "configs" / "experiments" / "digits.yaml"
 SAMPLES = 120
@@ -90,3 +95,25 @@ def tampered() -> Callable[[Path], None]:
         path.write_bytes(content)
 
     return change
+
+
+@pytest.fixture(scope="module")
+def _few_samples() -> Iterator[None]:
+    """The protocol takes few samples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(parzen.PROTOCOLS, "gan2014", replace(parzen.GAN2014, samples=COUNT))
+        torch.set_num_threads(1)
+        yield
+
+
+@pytest.fixture
+def two_runs(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Two runs of a suite: one with samples, one that diverged."""
+    monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", replace(parzen.GAN2014, samples=COUNT))
+    good, bad = (project.job("sample", seed) for seed in (0, 1))
+    for job in (good, bad):
+        job.out.parent.mkdir()
+    np.save(good.out.parent / "samples_last.npy", averages())
+    good.record(files=["samples_last.npy"], datasets=split_digests(digits.load()))
+    bad.record(status="diverged", message="epoch 1: infinite; try again")
+    return project

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +23,14 @@ from ganbench.report.sample_metrics import terminal as score_print
 from ganbench.report.sample_metrics.terminal import print_score
 from ganbench.stages import score
 from ganbench.stages.baselines import measure_baselines
-from ganbench.stages.sample_metrics import SampleMeasurer, measure_samples
+from ganbench.stages.sample_metrics import measure_samples
 from ganbench.stages.score import score_samples
 
+from .averages import COUNT, averages
 from .conftest import Project
 
-COUNT = 500
+pytestmark = pytest.mark.usefixtures("_few_samples")
+
 COUNTS = ("samples_given", "shared_images")
 PROGRAM = """
 import sys
@@ -37,21 +38,6 @@ sys.modules["snakemake"] = sys.modules["typst"] = None
 from ganbench.__main__ import main
 main()
 """
-
-
-def averages(count: int = COUNT) -> np.ndarray:
-    """Means of two training images: no image of the data set."""
-    images = digits.load().train.reshape(-1, 64).astype(np.float32) / 16
-    return ((images[:count] + images[1 : count + 1]) / 2).astype(np.float32)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few() -> Iterator[None]:
-    """The protocol takes few samples."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(parzen.PROTOCOLS, "gan2014", replace(parzen.GAN2014, samples=COUNT))
-        torch.set_num_threads(1)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +89,6 @@ def test_training_images_are_scored_as_the_baselines_are(
     (actual,) = of_source(scored[1], "training_images")["log_likelihood"]
     assert (actual.value, actual.standard_error) == (expected.value, expected.standard_error)
     assert actual.labels["n_centers"] == COUNT
-
-
-def test_the_held_out_images_are_those_of_the_suites_controls(
-    scored: tuple[Path, Record], sampled: Project
-) -> None:
-    job = replace(sampled.job("sample_metrics", None), out=sampled.folder / "sample_metrics.json")
-    suite = of_source(measure_samples(job, [], sampled.folder), "held_out_images")
-    assert of_source(scored[1], "held_out_images") == suite
 
 
 def test_the_likelihood_is_that_of_the_protocol(scored: tuple[Path, Record]) -> None:
@@ -336,144 +314,17 @@ def test_the_command_needs_neither_snakemake_nor_typst(tmp_path: Path) -> None:
     )
 
 
-@pytest.fixture
-def sampled(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Two runs of a suite: one with samples, one that diverged."""
-    monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", replace(parzen.GAN2014, samples=COUNT))
-    good, bad = (project.job("sample", seed) for seed in (0, 1))
-    for job in (good, bad):
-        job.out.parent.mkdir()
-    np.save(good.out.parent / "samples_last.npy", averages())
-    good.record(files=["samples_last.npy"], datasets=split_digests(digits.load()))
-    bad.record(status="diverged", message="epoch 1: infinite; try again")
-    return project
-
-
-def test_a_suite_is_scored_with_its_controls(sampled: Project) -> None:
-    job = sampled.job("sample_metrics", None)
-    job = replace(job, out=sampled.folder / "sample_metrics.json")
-    record = measure_samples(job, [0, 1], sampled.folder)
-    assert read_record(sampled.folder / "sample_metrics.json") == record
-    assert record.inputs.keys() == {"seed_0/sample.json", "seed_1/sample.json"}
-    values = {
-        (metric.labels["source"], metric.name): metric.value
-        for metric in record.metrics
-        if metric.labels.get("bandwidth", 1.0) == 1.0
-    }
-    sources = {source for source, _ in values}
-    assert sources == {"model", "held_out_images", "blurred_images", "training_images"}
-    assert {name for _, name in values} == MEASURES.keys()
-    seeds = {m.labels["seed"] for m in record.metrics if m.labels["source"] == "model"}
-    assert seeds == {0}
-    assert values["training_images", "exact_duplicates"] == 1
-    assert values["training_images", "copied_share"] == pytest.approx(1)
-    assert values["held_out_images", "exact_duplicates"] == 0
-    # The digits are ordered by their writers: those of the test images wrote no training image,
-    # which the baseline shows and a reader needs to know.
-    assert 0.3 < values["held_out_images", "copied_share"] < 0.8
-    assert values["blurred_images", "nearest_ratio"] < 0.9
-    assert values["blurred_images", "copied_share"] < 0.8
-
-
-def test_progress_names_samplers_in_words(
-    sampled: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
-    job = replace(sampled.job("sample_metrics", None), out=sampled.folder / "sample_metrics.json")
-    measure_samples(job, [0], sampled.folder)
-    lines = [line for line in capsys.readouterr().out.splitlines() if "measures" in line]
-    shown = [line.partition(", ")[2].partition(":")[0] for line in lines]
-    baselines = ["held out images", "blurred images", "training images"]
-    assert shown == ["model last 0", *baselines]
-
-
-@pytest.mark.parametrize("samples", [100, 5000])
-def test_the_baselines_are_different_images(samples: int) -> None:
-    """The same images would score the same wherever only test images are looked at."""
-    data = digits.load()
-
-    def to_rows(raw: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(raw).float().flatten(1) / data.scale
-
-    protocol = replace(parzen.GAN2014, samples=samples)
-    measurer = SampleMeasurer(data, protocol, to_rows, "digits")
-    taken = {name: rows for name, _, rows in measurer.baselines(measurer.yardstick(data.train))}
-    assert torch.cdist(taken["held_out_images"], taken["training_images"]).min() > 0.1
-
-
-def test_the_controls_of_the_same_data_are_measured_once(
-    sampled: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = sampled.folder / "sample_metrics.json"
-    record = measure_samples(
-        replace(sampled.job("sample_metrics", None), out=path), [0, 1], sampled.folder
-    )
-    monkeypatch.setattr(SampleMeasurer, "baselines", None)
-    job = replace(sampled.job("sample_metrics", None), out=sampled.folder / "again.json")
-    again = measure_samples(job, [0, 1], sampled.folder, like=path)
-    assert again.metrics == record.metrics
-    assert again.inputs == record.inputs | {
-        f"{path.parent.name}/sample_metrics.json": file_sha256(path)
-    }
-    # The other experiment's own samples are none of the baselines.
-    (sampled.folder / "again.json").unlink()
-    diverged = measure_samples(job, [1], sampled.folder, like=path)
-    assert {one.labels["source"] for one in diverged.metrics} == {
-        "held_out_images",
-        "blurred_images",
-        "training_images",
-    }
-
-
-@pytest.mark.parametrize("change", ["config_digest", "seed", "datasets"])
-def test_samples_of_something_else_are_refused(sampled: Project, change: str) -> None:
-    path = sampled.folder / "seed_0" / "sample.json"
-    record = read_record(path)
-    other = {"config_digest": "other", "seed": 7, "datasets": {"train": "other"}}[change]
-    record.model_copy(update={change: other}).write(path)
-    job = replace(sampled.job("sample_metrics", None), out=sampled.folder / "sample_metrics.json")
-    with pytest.raises(GanbenchError) as error:
-        measure_samples(job, [0], sampled.folder)
-    assert str(error.value) == (
-        f"{path}: was sampled with other settings, another seed or other data than {job.config}, "
-        "0 and the data now; run `ganbench sample` again"
-    )
-    assert not (sampled.folder / "sample_metrics.json").exists()
-
-
-def test_missing_data_of_a_suite_are_recorded(
-    sampled: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(*_: object) -> None:
-        raise DataNotAvailableError("tfd: is missing; ask for it")
-
-    job = sampled.job("sample_metrics", None)
-    monkeypatch.setattr(type(job), "load_data", missing)
-    with pytest.raises(DataNotAvailableError):
-        measure_samples(job, [0], sampled.folder)
-    record = measure_samples(job, [0], sampled.folder, in_workflow=True)
-    assert (record.status, record.message) == (
-        "data_not_available",
-        "tfd: is missing; ask for it",
-    )
-
-
-def test_measures_without_classes_are_left_out() -> None:
-    whole = digits.load()
-    fold = Fold(whole.folds[0].validation, whole.folds[0].test, None)
-    data = Dataset("digits", 16.0, whole.train, None, (fold,))
-
-    def to_rows(raw: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(raw).flatten(1) / 16
-
-    stick = SampleMeasurer(data, parzen.GAN2014, to_rows, "digits").yardstick(data.train)
-    names = {one.name for one in stick.measure(torch.from_numpy(averages()), 0.2)}
-    absent = {"class_divergence", "classes_hit", "classifier_accuracy"}
-    assert names == MEASURES.keys() - absent
-
-
 def test_the_schema_holds_intervals(scored: tuple[Path, Record], tmp_path: Path) -> None:
     scored[1].write(tmp_path / "r.json")
     metrics = json.loads((tmp_path / "r.json").read_text())["metrics"]
     accuracy = next(one for one in metrics if one["name"] == "neighbour_accuracy")
     low, high = accuracy["interval"]
     assert low < accuracy["value"] < high
+
+
+def test_the_held_out_images_are_those_of_the_suites_controls(
+    scored: tuple[Path, Record], two_runs: Project
+) -> None:
+    job = replace(two_runs.job("sample_metrics", None), out=two_runs.folder / "sample_metrics.json")
+    suite = of_source(measure_samples(job, [], two_runs.folder), "held_out_images")
+    assert of_source(scored[1], "held_out_images") == suite

@@ -1,56 +1,23 @@
 """Training as files: what a run leaves, how it stops and how it goes on."""
 
-import csv
-import json
-import signal
-from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from ganbench.data.datasets import load, split_digests
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
 from ganbench.evaluation import parzen
 from ganbench.provenance import file_sha256
-from ganbench.records import Metric, Record, read_record
-from ganbench.stages import train as stage
-from ganbench.stages.train import InterruptedRunError, train
+from ganbench.records import read_record
+from ganbench.stages.train import train
 from ganbench.training import loop
-from ganbench.training.checkpoints import Checkpoints
 from ganbench.training.history import Row
-from ganbench.training.loop import Run
-from ganbench.training.progress import Progress
 
-from .conftest import Project, limit_samples
-
-RESULTS = ("history.csv", "generator_last.safetensors", "generator_best_validation.safetensors")
-
-
-def run(project: Project, seed: int = 0, **options: float | bool) -> Record:
-    return train([project.job("train", seed)], project.folder, **options)[0]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in RESULTS}
-
-
-def history(folder: Path) -> list[dict[str, str]]:
-    with open(folder / "history.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def value_of(record: Record, name: str, **labels: str) -> Metric:
-    (actual,) = (
-        metric
-        for metric in record.metrics
-        if metric.name == name and labels.items() <= metric.labels.items()
-    )
-    return actual
+from .conftest import Project
+from .training_runs import RESULTS, contents, history, run, value_of
 
 
 def test_a_run_leaves_its_record_history_and_generators(project: Project) -> None:
@@ -179,192 +146,10 @@ def test_a_diverged_run_keeps_the_history_before(
     assert not any(metric.name == "validation_log_likelihood" for metric in record.metrics)
 
 
-@pytest.fixture
-def signal_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Sends this process a signal while update `number` is shown."""
-    plain = Progress.update
-
-    def arrange(number: int, which: int = signal.SIGTERM) -> None:
-        def update(self: Progress, current: Run) -> None:
-            plain(self, current)
-            if current.counters.updates == number:
-                signal.raise_signal(which)
-
-        monkeypatch.setattr(Progress, "update", update)
-
-    return arrange
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, bytes]]:
-    """What an uninterrupted run leaves."""
-    with pytest.MonkeyPatch.context() as patch:
-        limit_samples(patch)
-        plain = Project(tmp_path_factory.mktemp("plain"))
-        run(plain)
-        yield contents(plain.folder / "seed_0")
-
-
-@pytest.mark.parametrize(
-    ("number", "which"),
-    [
-        (1, signal.SIGTERM),
-        (3, signal.SIGTERM),
-        (5, signal.SIGINT),
-        (6, signal.SIGTERM),
-        (7, signal.SIGTERM),
-        (12, signal.SIGTERM),
-    ],
-)
-def test_a_signal_stops_a_run_that_then_goes_on_as_if_nothing_happened(
-    project: Project,
-    signal_at: Callable[..., None],
-    uninterrupted: dict[str, bytes],
-    number: int,
-    which: int,
-) -> None:
-    """After the first update, in an epoch, and at the end of an epoch, a phase and the run."""
-    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    signal_at(number, which)
-    with pytest.raises(InterruptedRunError) as error:
-        run(project)
-    assert error.value.exit_code == 143
-    assert str(error.value) == (
-        f"stopped by signal {int(which)} after update {number}; run the same command again to go on"
-    )
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
-    assert not (project.folder / "seed_0" / "train.json").exists()
-    signal_at(0)
-    # Snakemake may delete what a failed job wrote.
-    (project.folder / "seed_0" / "history.csv").unlink(missing_ok=True)
-    record = run(project)
-    assert contents(project.folder / "seed_0") == uninterrupted
-    assert record.status == "ok"
-
-
-def test_a_resumed_run_says_so_and_adds_up_its_time(
-    project: Project,
-    signal_at: Callable[..., None],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    signal_at(4)
-    monkeypatch.setattr(Checkpoints, "save", slowly(Checkpoints.save))
-    with pytest.raises(InterruptedRunError):
-        run(project)
-    signal_at(0)
-    capsys.readouterr()
-    record = run(project)
-    assert "resuming after update 4 (epoch 1)\n" in capsys.readouterr().out
-    assert record.provenance.wall_time_s > 1000
-    assert value_of(record, "seconds_per_update").value > 1000 / 12
-
-
-def slowly(save: Callable[..., None]) -> Callable[..., None]:
-    """A run that took 1000 seconds so far."""
-
-    def patched(self: Checkpoints, number: int, tensors: dict, state: dict) -> None:
-        save(self, number, tensors, state | {"counters": state["counters"] | {"seconds": 1000.0}})
-
-    return patched
-
-
-@pytest.mark.parametrize("change", [{"learning_rate": 0.2}, {"batch_size": 400}])
-def test_other_settings_do_not_meet_the_checkpoint(
-    project: Project,
-    signal_at: Callable[..., None],
-    capsys: pytest.CaptureFixture[str],
-    change: dict[str, float],
-) -> None:
-    signal_at(4)
-    with pytest.raises(InterruptedRunError):
-        run(project)
-    signal_at(0)
-    project.settings["training"] |= change
-    project.write()
-    run(project)
-    assert "resuming" not in capsys.readouterr().out
-
-
-def test_words_and_protocol_do_meet_the_checkpoint(
-    project: Project, signal_at: Callable[..., None], capsys: pytest.CaptureFixture[str]
-) -> None:
-    signal_at(4)
-    with pytest.raises(InterruptedRunError):
-        run(project)
-    signal_at(0)
-    project.settings |= {"title": "other words"}
-    project.settings["evaluation"] |= {"checkpoints": ["last"]}
-    project.write()
-    run(project)
-    assert "resuming after update 4" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("wanted", "cost", "expected"), [(3, 0.0625, 3), (0, 0.25, 5), (0, 0, 1)])
-def test_checkpoints_are_neither_too_frequent_nor_too_dear(
-    project: Project,
-    monkeypatch: pytest.MonkeyPatch,
-    wanted: float,
-    cost: float,
-    expected: int,
-) -> None:
-    """Every update takes a second here, and saving `cost`, of which 5 % of the time may go."""
-    clock = SimpleNamespace(now=0.0)
-    saved: list[int] = []
-
-    def save(_: Checkpoints, number: int, *__: object) -> None:
-        saved.append(number)
-        clock.now += cost
-
-    plain = Run.update
-
-    def update(self: Run, index: list[torch.Tensor]) -> object:
-        clock.now += 1
-        return plain(self, index)
-
-    monkeypatch.setattr(Run, "update", update)
-    monkeypatch.setattr(Checkpoints, "save", save)
-    monkeypatch.setattr(stage, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    run(project, checkpoint_seconds=wanted)
-    steps = [late - early for early, late in pairwise(saved)]
-    assert steps
-    assert set(steps) == {expected}
-
-
 def test_a_results_folder_that_cannot_be_written_is_one_line(project: Project) -> None:
     (project.folder / "seed_0").write_text("a file in the folder's place")
     with pytest.raises(GanbenchError, match=r"cannot be written \(.*\); free some space or choos"):
         run(project)
-
-
-def test_seeds_share_a_process_and_keep_records_of_their_own(
-    project: Project, uninterrupted: dict[str, bytes]
-) -> None:
-    jobs = [project.job("train", seed) for seed in (0, 4)]
-    records = train(jobs, project.folder)
-    assert [record.seed for record in records] == [0, 4]
-    for record in records:
-        folder = project.folder / f"seed_{record.seed}"
-        assert read_record(folder / "train.json") == record
-        assert record.files == {name: file_sha256(folder / name) for name in RESULTS}
-    together, alone = history(project.folder / "seed_0"), uninterrupted["history.csv"].decode()
-    for mine, theirs in zip(together, csv.DictReader(alone.splitlines()), strict=True):
-        assert float(mine["generator_loss"]) == pytest.approx(float(theirs["generator_loss"]), 1e-4)
-
-
-def test_seeds_that_stand_elsewhere_go_on_in_groups_of_their_own(
-    project: Project, signal_at: Callable[..., None], capsys: pytest.CaptureFixture[str]
-) -> None:
-    signal_at(4)
-    with pytest.raises(InterruptedRunError):
-        run(project, seed=1)
-    signal_at(0)
-    capsys.readouterr()
-    records = train([project.job("train", seed) for seed in (0, 1, 2)], project.folder)
-    out = capsys.readouterr().out
-    assert out.count("resuming after update 4 (epoch 1)") == 1
-    assert sorted(record.seed for record in records) == [0, 1, 2]
-    assert {record.status for record in records} == {"ok"}
 
 
 def test_of_seeds_together_only_the_one_that_diverges_ends(
@@ -384,78 +169,3 @@ def test_of_seeds_together_only_the_one_that_diverges_ends(
     assert (sound.status, diverged.status) == ("ok", "diverged")
     assert value_of(diverged, "updates").value == 6
     assert set(diverged.files) == {"history.csv"}
-
-
-def spoil(path: Path, change: Callable[[dict, dict], None]) -> Path:
-    """Changes a checkpoint's tensors and state, and gives it the name of its new content."""
-    with safetensors.safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-    tensors, state = load_file(path), json.loads(metadata["state"])
-    change(tensors, state)
-    path.unlink()
-    save_file(tensors, path, metadata | {"state": json.dumps(state)})
-    name = f"{path.name.partition('-')[0]}-{file_sha256(path)[:16]}.safetensors"
-    return path.rename(path.with_name(name))
-
-
-WEIGHT = "generator.layers.0.weight"
-SPOILT = {
-    "no weight": (lambda t, _: t.pop(WEIGHT), f"has no tensor '{WEIGHT}'"),
-    "no velocity": (
-        lambda t, _: t.pop("discriminator.velocity.layers.0.bias"),
-        "has no tensor 'discriminator.velocity.layers.0.bias'",
-    ),
-    "no noise": (lambda t, _: t.pop("noise"), "has no state of the noise"),
-    "no sums": (lambda t, _: t.pop("sums"), "has no tensor 'sums'"),
-    "shape": (
-        lambda t, _: t.update({WEIGHT: torch.zeros(3)}),
-        f"tensor '{WEIGHT}' is [3], expected [9, 100]",
-    ),
-    "NaN": (lambda t, _: t[WEIGHT].fill_(torch.nan), f"tensor '{WEIGHT}' holds NaN or infinity"),
-    "phase": (lambda _, s: s["counters"].update(phase=-1), "its counters are impossible: {"),
-    "later phase": (lambda _, s: s["counters"].update(phase=9), "its counters are impossible: {"),
-    "text": (lambda _, s: s["counters"].update(epoch="1"), "its state's epoch is wrong (Input"),
-    "no counters": (lambda _, s: s.pop("counters"), "its state has no 'counters'"),
-    "no course": (lambda _, s: s.pop("course"), "its state has no 'course'"),
-    "history": (lambda _, s: s["course"].update(history=1), "its state's history is wrong (Input"),
-}
-
-
-@pytest.mark.parametrize(("change", "problem"), SPOILT.values(), ids=SPOILT.keys())
-def test_a_checkpoint_that_does_not_fit_is_named_and_the_one_before_used(
-    project: Project,
-    signal_at: Callable[..., None],
-    uninterrupted: dict[str, bytes],
-    capsys: pytest.CaptureFixture[str],
-    change: Callable[[dict, dict], None],
-    problem: str,
-) -> None:
-    signal_at(2)
-    with pytest.raises(InterruptedRunError):
-        run(project, checkpoint_seconds=0)
-    signal_at(0)
-    folder = project.folder / "seed_0"
-    newest = spoil(sorted(folder.glob("checkpoints/*/*.safetensors"))[-1], change)
-    capsys.readouterr()
-    run(project)
-    captured = capsys.readouterr()
-    assert captured.err.startswith(f"{newest}: {problem}")
-    assert captured.err.endswith("; using the one before\n")
-    assert "resuming after update 1 (epoch 0)" in captured.out
-    assert contents(folder) == uninterrupted
-
-
-def test_without_a_sound_checkpoint_only_restart_starts_anew(
-    project: Project, signal_at: Callable[..., None], uninterrupted: dict[str, bytes]
-) -> None:
-    signal_at(1)
-    with pytest.raises(InterruptedRunError):
-        run(project)
-    signal_at(0)
-    folder = project.folder / "seed_0"
-    for path in folder.glob("checkpoints/*/*.safetensors"):
-        path.write_bytes(b"")
-    with pytest.raises(GanbenchError, match="none of its 1 checkpoints can be used; give --restar"):
-        run(project)
-    run(project, restart=True)
-    assert contents(folder) == uninterrupted

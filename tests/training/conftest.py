@@ -10,7 +10,10 @@ import torch
 from ganbench.config import Experiment
 from ganbench.data.rows import Images
 from ganbench.evaluation import parzen
+from ganbench.training.fused import engine
 from ganbench.training.loop import Run
+
+from .runs import Spy
 
 FRONT = [
     {"kind": "linear", "units": 6, "activation": "relu", "irange": 0.3},
@@ -78,3 +81,8 @@ def _float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
+    return Spy(monkeypatch, engine)

@@ -130,7 +130,7 @@ def test_confident_logits_do_not_break_the_players_gradients() -> None:
 
 @float64
 def test_a_seed_among_others_equals_the_seed_alone() -> None:
-    """After 100 updates in float64; streams are compared bit for bit in test_loop.py."""
+    """After 100 updates in float64; streams are compared bit for bit in test_seeds_together.py."""
     together = players(1.2)
     alone = [Player([copy.deepcopy(player.networks[1])], 1.2) for player in players(1.2)]
     noise = Noise()
