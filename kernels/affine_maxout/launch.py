@@ -26,11 +26,14 @@ def forward(
     pieces, units = weight.shape[-3:-1]
     out = x.new_empty(*x.shape[:-1], units)
     which = torch.empty_like(out, dtype=torch.uint8)
+    # A grid without programs is an error of the driver's.
     if out.numel() == 0:
         return out, which
     variant = dot_precision(x.dtype)
     config = kernel_config("maxout_fwd_kernel", variant, x.device)
     grid = (triton.cdiv(rows, config["BLOCK_N"]), triton.cdiv(units, config["BLOCK_U"]), seeds)
+    # The dropout of the next layer's input is drawn in the same kernel: it saves a pass over the
+    # output.
     mask = mask_arguments(dropout, x)
     launch(kernels.maxout_fwd_kernel, grid,
         x, weight, bias, out, which,
@@ -50,6 +53,8 @@ def backward(
     grad, which = grad.contiguous(), which.contiguous()
     # Three tensors: outputs of a registered op may not share memory.
     grad_x, grad_weight, grad_bias = (x.new_empty(0) for _ in range(3))
+    # The first layer of a network needs no gradient of its input, and some calls none of the
+    # weights.
     if needs_x:
         grad_x = _grad_input(grad, x, weight.contiguous(), which, keep)
     if needs_weight:
@@ -104,6 +109,7 @@ def epilogue_forward(affine: Tensor, pieces: int, dropout: Dropout | None) -> tu
         pieces: P.
         dropout: as in `reference.maxout_forward`.
     """
+    # Pieces lie one after the other, so that a unit's pieces are `units` apart.
     units = affine.shape[-1] // pieces
     out = affine.new_empty(*affine.shape[:-1], units)
     which = torch.empty_like(out, dtype=torch.uint8)
@@ -137,6 +143,7 @@ def epilogue_backward(grad: Tensor, which: Tensor, pieces: int, keep: float) -> 
 
 def _reach(config: dict[str, Any], rows: int, units: int, size: int) -> int:
     """The largest offset inside a tile, or the number of a row beyond the last."""
+    # Offsets in the kernels are 32 bits; `launch` refuses a call whose largest does not fit.
     tile = max(config["BLOCK_N"], config["BLOCK_U"])
     return max(rows + tile, tile * units, tile * size)
 

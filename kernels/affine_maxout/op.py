@@ -38,6 +38,7 @@ def maxout(
         ValueError: shapes, dtypes or devices do not fit together, or `impl` cannot run here.
     """
     x, weight, bias = autocast("maxout", x, weight, bias)
+    # `_fused` returns the winners too, which only its backward pass needs.
     return _fused(x, weight, bias, *_prepare(x, weight, bias, dropout, impl))[0]
 
 
@@ -80,10 +81,12 @@ def maxout_backward(
     out_shape = (*x.shape[:-1], weight.shape[-2])
     check_shape("maxout_backward", "grad", grad, out_shape)
     check_shape("maxout_backward", "which", which, out_shape)
+    # In its own call of autocast, which takes no None.
     if row_weight is not None:
         (row_weight,) = autocast("maxout", row_weight)
         check_shape("maxout_backward", "row_weight", row_weight, x.shape[:-1])
     chosen = choose("maxout", impl, x, x.shape[:-1].numel() * weight.shape[-3:].numel())
+    # Both gradients are wanted here; autograd asks for those that something needs.
     return _fused.plain_backward(grad, x, weight, which, row_weight, keep, True, True, chosen)
 
 
@@ -97,6 +100,7 @@ def _prepare(
     if dropout is not None:
         check_dropout("maxout", *dropout, x.shape[: x.dim() - 2])
     chosen = choose("maxout", impl, x, x.shape[:-1].numel() * weight.shape[-3:].numel())
+    # A registered op takes tensors and numbers, not a NamedTuple.
     keep, seed, offset = dropout or (1.0, None, None)
     return keep, seed, offset, chosen
 
@@ -132,6 +136,8 @@ def _forward(
 
     if impl == "triton":
         return launch.forward(x, weight, bias, dropout)
+    # The third choice (`triton_epilogue`): the library's product, which is hard to beat where units
+    # are many, and one kernel for maximum and dropout behind it.
     affine = reference.affine_pieces(x, weight, bias)
     return launch.epilogue_forward(affine, weight.shape[-3], dropout)
 
@@ -154,6 +160,7 @@ def _backward(
 
     if impl == "triton":
         return launch.backward(grad, x, weight, which, row_weight, keep, *needs)
+    # Backwards the same: one kernel routes the gradient to the winners, the library multiplies.
     routed = launch.epilogue_backward(grad, which, weight.shape[-3], keep)
     return reference.affine_backward(routed, x, weight, row_weight, *needs)
 
@@ -177,6 +184,7 @@ def _backward_fake(
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    # The winners carry the dropout mask (255 is dropped), so that seed and offset are not kept.
     x, weight, _, ctx.keep, _, _, ctx.impl = inputs
     ctx.save_for_backward(x, weight, output[1])
 

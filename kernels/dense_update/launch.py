@@ -67,6 +67,7 @@ class Batched(NamedTuple):
 
 def gather(images: Tensor, order: Tensor, batch: Tensor, out: Tensor, mask: Dropout) -> None:
     """Writes minibatch `batch` of `order` [S, batches, N], dropped out, into out [S, 2 N, D]."""
+    # Reals become the first N of D's 2 N rows; the generator's last layer writes the fakes below.
     seeds, batches, count = order.shape
     size = images.shape[-1]
     config = kernel_config("gather_kernel", "float32", images.device)
@@ -100,6 +101,7 @@ def linear_forward(
     seeds, _, units, size = layer.sizes
     count = out.shape[1]
     config = kernel_config("linear_fwd_kernel", precision, out.device)
+    # The last layer of G writes its images twice: for its own backward pass, and dropped out for D.
     second, mask = (out, None) if copy is None else copy
     drop = mask_arguments(mask, out)
     rows, batch, per_seed = _rows(x)
@@ -146,6 +148,8 @@ def head(
     """Logits, losses and slopes of D's last layer [S, 1, U], and its own update."""
     seeds, rows, size = x.shape
     config = kernel_config("head_kernel", "float32", x.device)
+    # One program a seed, because the layer has one unit; BLOCK_N and BLOCK_U therefore hold all
+    # rows and all inputs.
     launch(kernels.head_kernel, (seeds,),
         x, layer.weight, layer.bias, layer.weight_velocity, layer.bias_velocity,
         layer.rounded_weight, layer.rounded_bias, logits, row_weight, slope, cotangent, sums,
@@ -186,6 +190,7 @@ def input_gradient(
     count = out.shape[1]
     config = kernel_config("input_gradient_kernel", precision, out.device)
     drop = mask_arguments(mask, out)
+    # The derivative of the layer below is multiplied in here, which saves a pass over its output.
     below, activation = (out, "linear") if activated is None else activated
     grid = triton.cdiv(count, config["BLOCK_N"]), triton.cdiv(size, config["BLOCK_D"]), seeds
     launch(kernels.input_gradient_kernel, grid,
@@ -223,6 +228,7 @@ def weight_update(
         row_weight: [S, N], multiplies each row's part.
     """
     seeds, pieces, units, size = layer.sizes
+    # Gradient, momentum, step and partial norms in one kernel: no gradient is ever in memory.
     config = weight_tiles(pieces, precision, grad.device)
     rows, batch, per_seed = _rows(x)
     grid = triton.cdiv(units, config["BLOCK_U"]), triton.cdiv(size, config["BLOCK_D"])
@@ -241,6 +247,8 @@ def weight_update(
 
 def weight_tiles(pieces: int, precision: str, device: torch.device) -> dict[str, Any]:
     """Returns the settings of `weight_update`: pieces share a program's registers."""
+    # A program moves the same tile of every piece, so that more pieces leave room for smaller
+    # tiles.
     kind = precision if pieces == 1 else f"{precision}_pieces"
     return kernel_config("weight_update_kernel", kind, device)
 
@@ -276,6 +284,7 @@ def bound(
         blocks: the largest number of partial sums.
     """
     config = kernel_config("bound_kernel", "float32", weights.device)
+    # One program for each unit of all layers; `table` tells where its weights and partial sums lie.
     launch(kernels.bound_kernel, (len(table[0]),),
         weights, rounded, squares, *table, max_norm,
         writes=(weights, rounded), ROUNDED=rounded.dtype == torch.bfloat16,
@@ -293,6 +302,7 @@ def advance(
     masks: int,
 ) -> None:
     """Moves on minibatch, mask offsets [layers] and learning rate (float64) after an update."""
+    # On the device, so that replaying a graph needs nothing from the CPU.
     layers = len(offsets)
     launch(kernels.advance_kernel, (1,),
         batch, offsets, rate, rounded_rate, decay, floor, masks,
@@ -310,10 +320,13 @@ def _rows(x: Tensor | Batched) -> tuple[Tensor, Any, int]:
 
 def _reach(config: dict[str, Any], rows: int, units: int, size: int, pieces: int = 0) -> int:
     """The largest offset from a tile's first number, or from a seed's first weight."""
+    # Tiles reach beyond the last row and unit; masks keep them from reading there, but the offsets
+    # are computed.
     rows = max(rows, config["BLOCK_N"], config["BLOCK_U"])
     return max(rows * max(units, size), pieces * units * size)
 
 
 def _group(units: int) -> int:
     """So many consecutive outputs share their random bits."""
+    # Only where a group never crosses the end of a row.
     return 8 if units % 8 == 0 else 1

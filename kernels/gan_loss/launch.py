@@ -21,9 +21,12 @@ def forward(real: Tensor, fake: Tensor, objective: str) -> tuple[Tensor, Tensor,
     gradients = torch.empty((3, *real.shape), dtype=real.dtype, device=real.device)
     config = kernel_config("adversarial_loss_kernel", dtype_name(real.dtype), real.device)
     block = config["BLOCK"]
+    # Few logits of a seed are summed by one program. Many are cut into parts of whole blocks, at
+    # most as many as one block of the second kernel adds up.
     span = n if 2 * n <= ONE_LAUNCH else block * triton.cdiv(triton.cdiv(n, block), MAX_PARTS)
     parts = int(triton.cdiv(n, span)) if n else 0
     sums = real.new_empty((seeds, max(parts, 1), 2), dtype=torch.float32)
+    # A mean over nothing is NaN, as in the reference, without a launch.
     if parts == 0:
         sums.fill_(torch.nan)
     elif seeds:
@@ -31,6 +34,8 @@ def forward(real: Tensor, fake: Tensor, objective: str) -> tuple[Tensor, Tensor,
             real, fake, sums, gradients, n, span, 1 / n,
             writes=(sums, gradients), OBJECTIVE=objective, **config,
         )  # fmt: skip
+    # Summed by a second kernel in a fixed order, since atomic additions would differ from run to
+    # run.
     if parts > 1:
         sums = _sum(sums)
     losses = sums.to(real.dtype).reshape(*real.shape[:-1], 2)

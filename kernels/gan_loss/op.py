@@ -31,6 +31,7 @@ def adversarial_loss(
     """
     real_logits, fake_logits = _widened(real_logits, fake_logits)
     chosen = _choose(real_logits, fake_logits, objective, impl)
+    # The third output is the gradients, which the backward pass only scales.
     return _fused(real_logits, fake_logits, objective, chosen)[:2]
 
 
@@ -81,6 +82,7 @@ def _forward(
 
 
 def _backward(grad_d: Tensor, grad_g: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+    # Both losses depend on the fake logits; the real ones only D's loss.
     d_real, d_fake, g_fake = gradients
     grad_d, grad_g = grad_d.unsqueeze(-1), grad_g.unsqueeze(-1)
     return grad_d * d_real, grad_d * d_fake + grad_g * g_fake
@@ -108,6 +110,7 @@ def _backward_arguments(
     ctx: Any, grad_d: Tensor | None, grad_g: Tensor | None, _: Tensor | None
 ) -> tuple[Any, ...]:
     (gradients,) = ctx.saved_tensors
+    # A loss that nothing was made of gets None, not zero, as its gradient.
     zero = gradients.new_zeros(gradients.shape[1:-1])
     return zero if grad_d is None else grad_d, zero if grad_g is None else grad_g, gradients
 

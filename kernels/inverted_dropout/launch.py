@@ -31,6 +31,7 @@ def mask_arguments(dropout: Dropout | None, stand_in: Tensor) -> MaskArguments:
     """Returns a mask's arguments; without dropout, `stand_in` fills the unused pointers."""
     if dropout is None or keep_lanes(dropout.keep) == LANES:
         return MaskArguments(False, stand_in, stand_in, 0, 1.0, False)
+    # Keep probability one half needs one random bit an element in place of sixteen.
     lanes = keep_lanes(dropout.keep)
     one_bit = 2 * lanes == LANES
     return MaskArguments(
@@ -46,6 +47,7 @@ def dropout(x: Tensor, keep: float, seed: Tensor, offset: Tensor) -> Tensor:
         return out
     config = kernel_config("dropout_kernel", dtype_name(x.dtype), x.device)
     mask = mask_arguments(Dropout(keep, seed, offset), x)
+    # The second dimension of the grid is the seed: each has a key and counters of its own.
     size = x.numel() // seed.numel()
     launch(kernels.dropout_kernel, (triton.cdiv(size, config["BLOCK"]), seed.numel()),
         x, out, mask.seed, mask.offset, size, mask.threshold, mask.scale,

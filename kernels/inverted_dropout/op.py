@@ -33,6 +33,8 @@ def dropout(x: Tensor, keep: float, seed: Tensor, offset: Tensor, impl: Impl = "
     check_floating("dropout", x=x)
     check_dropout("dropout", keep, seed, offset, x.shape[:1] if seed.dim() else ())
     chosen = choose("dropout", impl, x, x.numel())
+    # Where all is kept no mask is drawn and none is used up: the caller counts offsets, not this
+    # op.
     return x if keep_lanes(keep) == LANES else _fused(x, keep, seed, offset, chosen)[0]
 
 
@@ -61,12 +63,14 @@ def dropout_factors(
     """
     for shape, keep in zip(shapes, keeps, strict=True):
         check_dropout("dropout", keep, seed, offset, shape[:1])
+    # Layer i has offset + i whether or not the layers before it drop anything.
     drawn = [i for i, keep in enumerate(keeps) if keep_lanes(keep) < LANES]
     factors: list[Tensor | None] = [None] * len(keeps)
     if choose("dropout", impl, like, sum(shapes[i].numel() for i in drawn)) == "triton":
         for i in drawn:
             ones = like.new_ones(shapes[i])
             factors[i] = _fused.plain(ones, keeps[i], seed, offset + i, "triton")[0]
+    # On a CPU the masks of all layers are one run of the compiled Philox.
     elif drawn and compiled.worth_compiling(shapes, like.device):
         drawn_factors = compiled.factors(shapes, keeps, seed, offset, like.dtype)
         factors = [drawn_factors[i] if i in drawn else None for i in range(len(keeps))]
@@ -106,6 +110,7 @@ def _forward_fake(
     x: Tensor, keep: float, seed: Tensor, offset: Tensor, impl: str
 ) -> tuple[Tensor, Tensor]:
     del keep, seed, offset
+    # Triton keeps no mask: it draws it again in the backward pass.
     shape = x.shape if impl == "reference" else 0
     return torch.empty_like(x), x.new_empty(shape, dtype=torch.uint8)
 

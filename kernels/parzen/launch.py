@@ -31,10 +31,13 @@ def forward(points: Tensor, centers: Tensor, sigmas: Tensor) -> Tensor:
     if interpreting():
         # The interpreter multiplies in float32 whatever is asked for, and knows no bf16x6.
         config["PRECISION"] = "ieee"
+    # Too few points to fill a GPU are made up for by cutting the centres into splits, whose partial
+    # sums are joined below; whole blocks of centres each.
     blocks = triton.cdiv(m, config["BLOCK_M"])
     splits = min(triton.cdiv(n, config["BLOCK_N"]), triton.cdiv(PROGRAMS, blocks))
     span = config["BLOCK_N"] * triton.cdiv(triton.cdiv(n, config["BLOCK_N"]), splits)
     splits = triton.cdiv(n, span)
+    # Triton's products and aranges take powers of two.
     block_k = max(MIN_BLOCK_K, triton.next_power_of_2(k))
     exponents = -0.5 / sigmas.square()
     nearest = points.new_empty(splits, m)
@@ -45,5 +48,6 @@ def forward(points: Tensor, centers: Tensor, sigmas: Tensor) -> Tensor:
         reach=max(m + config["BLOCK_M"], n + 2 * span, block_k * m), writes=(nearest, sums),
         BLOCK_K=block_k, **config,
     )  # fmt: skip
+    # A split has sums relative to its own nearest centre, so that exp never underflows to 0.
     log_sums = exponents.unsqueeze(-1) * nearest.unsqueeze(1) + sums.log()
     return torch.logsumexp(log_sums, 0) - log_volume(n, size, sigmas)

@@ -47,6 +47,7 @@ def parzen_log_likelihood(
             "parzen_log_likelihood: centers: should not be empty, got 0; draw some samples"
         )
     chosen = choose("parzen_log_likelihood", impl, points, len(points) * centers.numel())
+    # Squared distances in bfloat16 would be off by whole units, which are whole nats.
     if points.dtype == torch.bfloat16:
         points, centers, sigmas = points.float(), centers.float(), sigmas.float()
     return _fused(points, centers, sigmas, chosen)
@@ -64,6 +65,7 @@ def _forward(points: Tensor, centers: Tensor, sigmas: Tensor, impl: str) -> Tens
 def _backward(
     grad: Tensor, points: Tensor, centers: Tensor, sigmas: Tensor, log_likelihood: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
+    # One backward for both: no training step needs it, so that it has no kernel of its own.
     return reference.parzen_log_likelihood_backward(grad, points, centers, sigmas, log_likelihood)
 
 
@@ -80,6 +82,7 @@ def _backward_fake(
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    # The output is the normaliser of the weights that the backward pass works out again by tiles.
     ctx.save_for_backward(*inputs[:3], output)
 
 

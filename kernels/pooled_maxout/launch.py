@@ -18,6 +18,7 @@ def forward(
     """Returns the maxima of `shape` and which candidate of each window won (uint8)."""
     out = x.new_empty(shape)
     which = torch.empty_like(out, dtype=torch.uint8)
+    # One program for a block of outputs, whatever map or channel they are of.
     if out.numel():
         config = kernel_config("maxout_pool2d_fwd_kernel", dtype_name(x.dtype), x.device)
         launch(kernels.maxout_pool2d_fwd_kernel, (triton.cdiv(out.numel(), config["BLOCK"]),),
@@ -33,6 +34,8 @@ def backward(
 ) -> Tensor:
     """Returns the gradient of x."""
     grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    # The gradient gathers: each input pixel looks up the windows that it may have won, so that no
+    # two programs write to one place.
     if grad_x.numel():
         config = kernel_config("maxout_pool2d_bwd_kernel", dtype_name(x.dtype), x.device)
         launch(kernels.maxout_pool2d_bwd_kernel, (triton.cdiv(grad_x.numel(), config["BLOCK"]),),

@@ -63,6 +63,7 @@ def _check_sizes(x: Tensor, pieces: int, kernel_size: int, stride: int) -> None:
 
 def output_side(side: int, kernel_size: int, stride: int) -> int:
     """Returns the pooled height or width: every pixel is covered, every window starts inside."""
+    # As torch: a last window that would start beyond the map is left out.
     windows = -(-(side - kernel_size) // stride) + 1
     return windows if (windows - 1) * stride < side else windows - 1
 
@@ -98,6 +99,7 @@ def _forward_fake(
     x: Tensor, pieces: int, kernel_size: int, stride: int, impl: str
 ) -> tuple[Tensor, Tensor]:
     out = x.new_empty(_shape(x, pieces, kernel_size, stride))
+    # torch keeps places in the map, the kernel a window's candidate in one byte.
     dtype = torch.int64 if impl == "reference" else torch.uint8
     return out, torch.empty_like(out, dtype=dtype)
 
@@ -108,6 +110,7 @@ def _backward_fake(grad: Tensor, x: Tensor, *_: Any) -> Tensor:
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    # The input's values are not needed, but torch's own backward asks for its shape.
     x, *ctx.settings = inputs
     ctx.save_for_backward(x, output[1])
 

@@ -28,6 +28,7 @@ def step(
             rate.item() if isinstance(rate, Tensor) and not rate.is_cuda else rate
             for rate in (lr, momentum)
         )
+    # Rates in device memory let a recorded graph be replayed with other rates.
     flags = {
         "TENSOR_LR": isinstance(lr, Tensor),
         "TENSOR_MOMENTUM": isinstance(momentum, Tensor),
@@ -40,6 +41,8 @@ def step(
         config = kernel_config(name, dtype_name(parameter.dtype), parameter.device) | flags
         data = parameter, velocity, gradient, lr, momentum
         config["writes"] = parameter, velocity
+        # Without a bound any block of numbers will do. With one a program holds a unit's whole
+        # vector, whose norm it needs before it writes.
         if bound is None:
             grid = (triton.cdiv(parameter.numel(), config["BLOCK"]),)
             launch(kernels.sgd_kernel, grid, *data, parameter.numel(), **config)

@@ -47,12 +47,14 @@ def sgd_momentum_max_norm_(
             "sgd_momentum_max_norm_: parameters, velocities, gradients, max_norm: should be "
             f"equally long, got {lengths}; give one entry per parameter"
         )
+    # Nothing has a device or dtype to choose by.
     if not parameters:
         return
     for parameter, velocity, gradient in zip(parameters, velocities, gradients, strict=True):
         _check(parameter, velocity, gradient)
     size = sum(parameter.numel() for parameter in parameters)
     chosen = choose("sgd_momentum_max_norm_", impl, parameters[0], size)
+    # torch.compile sees one opaque op that changes its arguments; eager code skips its overhead.
     if torch.compiler.is_compiling():
         device = parameters[0].device
         rates = [_on_device(rate, device) for rate in (lr, momentum)]
@@ -91,6 +93,7 @@ def _step(
     bounds: Sequence[float | None],
     impl: str,
 ) -> None:
+    # The reference works on whole tensors, Triton launches one kernel for each parameter.
     lists = parameters, velocities, gradients
     if impl == "reference":
         reference.sgd_momentum_max_norm_(*lists, lr, momentum, bounds)
