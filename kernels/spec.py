@@ -95,7 +95,7 @@ class Example(NamedTuple):
 
 
 class Spec(NamedTuple):
-    """All that is known of one op outside its implementations.
+    """Everything about one op except its implementations.
 
     Attributes:
         op: name of the public function.

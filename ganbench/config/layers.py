@@ -61,7 +61,7 @@ class Linear(Frozen):
 
     @property
     def words(self) -> str:
-        """What tables call it."""
+        """The layer's name in tables."""
         return f"{'ReLU' if self.activation == 'relu' else self.activation} {self.units}"
 
     def cost(self, inputs: Shape, image: Shape) -> LayerCost:
@@ -80,7 +80,7 @@ class Maxout(Frozen):
 
     @property
     def words(self) -> str:
-        """What tables call it."""
+        """The layer's name in tables."""
         return f"maxout {self.units} x {self.pieces}"
 
     def cost(self, inputs: Shape, image: Shape) -> LayerCost:
@@ -109,7 +109,7 @@ class ConvolutionalMaxout(Frozen):
 
     @property
     def words(self) -> str:
-        """What tables call it."""
+        """The layer's name in tables."""
         return f"convolutional maxout {self.channels} x {self.pieces}"
 
     def cost(self, inputs: Shape, image: Shape) -> LayerCost:
@@ -136,7 +136,7 @@ class TransposedConvolution(Frozen):
 
     @property
     def words(self) -> str:
-        """What tables call it."""
+        """The layer's name in tables."""
         return f"transposed convolution of {self.channels} maps"
 
     def cost(self, inputs: Shape, image: Shape) -> LayerCost:

@@ -83,7 +83,10 @@ def gaussian_samples(
 def uniform_samples(
     images: Float[Tensor, "n d"], count: int, stream: torch.Generator
 ) -> Float[Tensor, "count d"]:
-    """Returns noise, uniform over the images' range in every pixel (arguments as above)."""
+    """Returns noise, uniform over the images' range in every pixel.
+
+    Arguments as for `gaussian_samples`.
+    """
     low, high = images.min().cpu(), images.max().cpu()
     noise = torch.rand(count, images.shape[1], generator=stream)
     return (low + (high - low) * noise).to(images)

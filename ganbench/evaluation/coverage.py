@@ -18,7 +18,7 @@ HIT = 0.1  # of the data's own share of a class
 
 
 class Coverage:
-    """A data set's side of the coverage measures, worked out once for many samplers."""
+    """What the coverage measures need of a data set, computed once for many samplers."""
 
     def __init__(self, train: Float[Tensor, "n d"], classifier: Classifier | None) -> None:
         """Makes the bins.

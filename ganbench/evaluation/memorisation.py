@@ -22,7 +22,7 @@ NORMAL_95 = 1.96
 
 
 class Memorisation:
-    """A data set's side of the memorisation measures, worked out once for many samplers."""
+    """What the memorisation measures need of a data set, computed once for many samplers."""
 
     def __init__(
         self, train: Float[Tensor, "t d"], fresh: Float[Tensor, "n d"], half_level: float

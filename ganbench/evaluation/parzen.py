@@ -159,7 +159,7 @@ def choose_bandwidth(
 
 
 def likeliest(matrix: Float64[Tensor, "k m"], sigmas: Sequence[float]) -> Bandwidth:
-    """Returns the bandwidth of the largest mean.
+    """Returns the bandwidth with the largest mean log-likelihood.
 
     Args:
         matrix: log-likelihood in nats of each validation image (columns) at each bandwidth (rows).

@@ -13,7 +13,7 @@ FEWEST = 1000  # samples are looked at, however few the fresh images are
 
 
 class Yardstick:
-    """A data set's side of every measure, worked out once for many samplers."""
+    """What every measure needs of a data set, computed once for many samplers."""
 
     def __init__(
         self,

@@ -3,13 +3,14 @@
 # pyright: reportArgumentType=false
 # A kernel takes plain numbers for its tl.constexpr parameters.
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import triton
 from torch import Tensor
 
 from ganbench_kernels.dense_update import kernels
+from ganbench_kernels.dense_update.layer import Batched, Layer
 from ganbench_kernels.dispatch import kernel_config
 from ganbench_kernels.inverted_dropout.launch import mask_arguments
 from ganbench_kernels.launching import launch
@@ -18,51 +19,6 @@ from ganbench_kernels.reference import Dropout
 MAX_PIECES = 5
 # How a precision rounds the factors of a product.
 DOT = {"float32": "ieee", "tf32": "tf32", "bfloat16": "bfloat16"}
-
-
-class Layer(NamedTuple):
-    """One layer of S networks: parameters, momentum and the norms of its incoming weights.
-
-    Attributes:
-        weight: [S, P, U, D], [S, U, D] of a layer without pieces.
-        bias: [S, P, U] or [S, U].
-        weight_velocity: as `weight`.
-        bias_velocity: as `bias`.
-        rounded_weight: what products read: a bfloat16 copy, or `weight` itself.
-        rounded_bias: the same of `bias`.
-        squares: [S, P, U, blocks], partial sums of squares; None where norms are not bounded.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    weight_velocity: Tensor
-    bias_velocity: Tensor
-    rounded_weight: Tensor
-    rounded_bias: Tensor
-    squares: Tensor | None
-
-    @property
-    def sizes(self) -> tuple[int, int, int, int]:
-        """Seeds, pieces, units and inputs."""
-        seeds, *pieces, units, inputs = self.weight.shape
-        return seeds, pieces[0] if pieces else 1, units, inputs
-
-    @property
-    def rounded(self) -> bool:
-        """Whether there are bfloat16 copies."""
-        return self.rounded_weight.dtype == torch.bfloat16
-
-
-class Batched(NamedTuple):
-    """An epoch's rows [S, more, N, D] of which minibatch `batch` (int64 [1]) is meant."""
-
-    rows: Tensor
-    batch: Tensor
-
-    @property
-    def count(self) -> int:
-        """Rows of one minibatch."""
-        return self.rows.shape[2]
 
 
 def gather(images: Tensor, order: Tensor, batch: Tensor, out: Tensor, mask: Dropout) -> None:
@@ -247,8 +203,8 @@ def weight_update(
 
 def weight_tiles(pieces: int, precision: str, device: torch.device) -> dict[str, Any]:
     """Returns the settings of `weight_update`: pieces share a program's registers."""
-    # A program moves the same tile of every piece, so that more pieces leave room for smaller
-    # tiles.
+    # A program moves the same tile of every piece, so that with more pieces only smaller tiles
+    # fit.
     kind = precision if pieces == 1 else f"{precision}_pieces"
     return kernel_config("weight_update_kernel", kind, device)
 

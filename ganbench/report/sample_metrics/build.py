@@ -169,7 +169,7 @@ def _csv_rows(group: str, suite: Sequence[Scored]) -> Iterator[dict[str, object]
 
 
 def scores_figure(scored: Scored) -> Figure:
-    """Returns six measures side by side, a line a sampler; dashed: what is best.
+    """Returns six measures side by side, one line per sampler; dashed: the best value.
 
     Args:
         scored: an experiment.

@@ -61,7 +61,7 @@ def margin(column: PaperColumn) -> float:
 
 
 def neighbours(column: PaperColumn) -> tuple[float, float]:
-    """Returns the numbers just below and just above the paper's own; infinite where none is."""
+    """Returns the numbers just below and above the paper's own; infinite where there is none."""
     own = published(column)
     others = [row.log_likelihood for row in table1(column) if row.model != PAPERS_OWN]
     below = max((one for one in others if one < own), default=-math.inf)

@@ -1,4 +1,4 @@
-"""The networks of one player, one a seed: parameters, momentum, and how they move."""
+"""The networks of one player, one per seed: parameters, momentum, and how they move."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -28,7 +28,7 @@ class Parameter(NamedTuple):
 
 
 class Player(Generic[Network]):
-    """One player's networks, one a seed, with parameters and momentum in flat buffers.
+    """One player's networks, one per seed, with parameters and momentum in flat buffers.
 
     The networks' own parameters become views into those buffers, so that they are always current.
 
