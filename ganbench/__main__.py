@@ -1,14 +1,18 @@
 """The command line: one verb per stage. Heavy imports wait until a verb needs them."""
 
+import os
+import re
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganbench.errors import GanbenchError
+from ganbench.inputs import shown
 
 if TYPE_CHECKING:
     from ganbench.records import Stage
@@ -46,6 +50,24 @@ bench = typer.Typer(help="Measure speed.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
 
+def _suite_name(name: str) -> str:
+    """A suite is a folder of results: no path, and nothing that a terminal or page would obey."""
+    if not re.fullmatch(r"[a-z0-9_]{1,100}", name):
+        raise GanbenchError(
+            f"--suite (or GANBENCH_SUITE): got {shown(name)}; give a suite's name: a-z, 0-9 and _"
+        )
+    return name
+
+
+def _seconds(value: float) -> float:
+    if not 0 <= value < float("inf"):
+        raise GanbenchError(
+            f"--checkpoint-seconds (or GANBENCH_CHECKPOINT_SECONDS): got {value}; give seconds "
+            "from 0 on, as in 60"
+        )
+    return value
+
+
 class Device(StrEnum):
     """Where torch computes."""
 
@@ -68,7 +90,12 @@ Out = Annotated[
 ]
 Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
 SuiteName = Annotated[
-    str, typer.Option(envvar="GANBENCH_SUITE", help="The suite that the record belongs to.")
+    str,
+    typer.Option(
+        envvar="GANBENCH_SUITE",
+        callback=_suite_name,
+        help="The suite that the record belongs to.",
+    ),
 ]
 DataDir = Annotated[
     Path | None, typer.Option(help="Data directory; else $GANBENCH_DATA, else the user's cache.")
@@ -127,7 +154,9 @@ def train(
     checkpoint_seconds: Annotated[
         float,
         typer.Option(
-            envvar="GANBENCH_CHECKPOINT_SECONDS", help="Shortest time between two checkpoints."
+            envvar="GANBENCH_CHECKPOINT_SECONDS",
+            callback=_seconds,
+            help="Shortest time between two checkpoints.",
         ),
     ] = 60.0,
     restart: Annotated[
@@ -432,19 +461,24 @@ def _jobs(
 
 
 def _seeds(text: str) -> list[int]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        numbers = [-1]
-    if min(numbers) < 0 or len(set(numbers)) < len(numbers):
+    # Digits of 0 to 9 alone: int() takes other scripts' digits and 1_0 too.
+    fits = re.fullmatch(r"(0|[1-9][0-9]{0,17})(, *(0|[1-9][0-9]{0,17}))*", text)
+    numbers = [int(part) for part in text.split(",")] if fits else []
+    if not fits or len(set(numbers)) < len(numbers):
         raise GanbenchError(
-            f"--seeds: got {text!r}; give different whole numbers from 0 on, as in 0,1,2"
+            f"--seeds: got {shown(text)}; give different whole numbers from 0 on, as in 0,1,2"
         )
     return numbers
 
 
 def main() -> None:
     """Runs the command line; a user's mistake is one line and its exit code."""
+    # Figures only go to files: a window system's backend, or an unknown one, would be in the way.
+    os.environ["MPLBACKEND"] = "Agg"
+    for stream in (sys.stdout, sys.stderr):
+        # A locale without UTF-8 has no sign for much that is printed.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except GanbenchError as error:

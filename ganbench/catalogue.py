@@ -14,6 +14,7 @@ class DataFile:
 
     size: int  # bytes
     sha256: str
+    unpacked: str = ""  # sha256 of what a .gz file holds, however it was packed
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class DatasetFacts:
             for a data set that ships inside a package.
         mirrors: folders (URLs that end in a slash) that serve the files, or the archive that holds
             them; tried in this order.
+        layouts: where else the files may lie in the data directory, as other tools leave them;
+            {file} stands for a file's name and {unpacked} for it without .gz.
         archive: what is downloaded instead of the single files, if they are published in one.
         supplied: the file that the user must supply, instead of `files`.
     """
@@ -56,6 +59,7 @@ class DatasetFacts:
     folds: int = 1
     files: Mapping[str, DataFile] = field(default_factory=dict)
     mirrors: tuple[str, ...] = ()
+    layouts: tuple[str, ...] = ()
     archive: Archive | None = None
     supplied: SuppliedFile | None = None
 
@@ -71,22 +75,38 @@ DATASETS: dict[str, DatasetFacts] = {
         (1, 28, 28),
         files={
             "train-images-idx3-ubyte.gz": DataFile(
-                9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
+                9_912_422,
+                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
             ),
             "train-labels-idx1-ubyte.gz": DataFile(
-                28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"
+                28_881,
+                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
             ),
             "t10k-images-idx3-ubyte.gz": DataFile(
-                1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"
+                1_648_877,
+                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
             ),
             "t10k-labels-idx1-ubyte.gz": DataFile(
-                4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"
+                4_542,
+                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
             ),
         },
         mirrors=(
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
             "https://raw.githubusercontent.com/fgnt/mnist/master/",
+        ),
+        # Unpacked; torchvision's; Keras'.
+        layouts=(
+            "mnist/{unpacked}",
+            "MNIST/raw/{file}",
+            "MNIST/raw/{unpacked}",
+            "mnist/mnist.npz",
+            "mnist.npz",
         ),
     ),
     "cifar10": DatasetFacts(
@@ -118,6 +138,8 @@ DATASETS: dict[str, DatasetFacts] = {
             "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/",
             "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/",
         ),
+        # As the archive unpacks, here or beside; torchvision's are pickles, which are never read.
+        layouts=("cifar10/cifar-10-batches-bin/{file}", "cifar-10-batches-bin/{file}"),
         archive=Archive(
             "cifar-10-binary.tar.gz",
             DataFile(

@@ -15,12 +15,14 @@ NUMERICS = {
     "evaluate": 1,
     "baselines": 1,
     "sample_metrics": 2,
-    "score": 1,
+    "score": 2,
     "theory": 1,
 }
 # Records made before there were versions name only the digest of their code. Those whose digest is
 # listed have numbers of version 1; CHANGELOG.md says how that was found out.
-VERSION_1_CODE = frozenset(Path(__file__).with_name("numerics_1.txt").read_text().split())
+VERSION_1_CODE = frozenset(
+    Path(__file__).with_name("numerics_1.txt").read_text(encoding="utf-8").split()
+)
 
 
 def version_of(code_digest: str, numerics: int | None) -> int | None:

@@ -119,7 +119,7 @@ class Record(_Strict):
     def write(self, path: Path) -> None:
         """Writes the record as JSON, all of it or nothing."""
         with atomic_path(path) as temporary:
-            temporary.write_text(self.model_dump_json(indent=2) + "\n")
+            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def provenance(

@@ -111,7 +111,11 @@ def _nvidia_resources(asm: dict[str, Any], arch: str) -> tuple[int, int]:
         file.flush()
         command = [get_ptxas(capability).path, "-v", f"--gpu-name={gpu}", file.name]
         result = subprocess.run(
-            [*command, "-o", "/dev/null"], capture_output=True, text=True, check=True
+            [*command, "-o", "/dev/null"],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
         )
     spills = sum(int(n) for n in re.findall(r"(\d+) bytes spill", result.stderr))
     return _number(r"Used (\d+) registers", result.stderr), spills
@@ -151,7 +155,7 @@ def _measure_one(job: tuple[int, str]) -> tuple[str, Resources]:
 
 def read_budgets() -> dict[str, dict[str, Any]]:
     """Returns the committed budgets, by architecture and build name."""
-    return json.loads(BUDGETS.read_text())["budgets"]
+    return json.loads(BUDGETS.read_text(encoding="utf-8"))["budgets"]
 
 
 def write_budgets(table: dict[str, dict[str, Any]]) -> None:
@@ -168,7 +172,7 @@ def write_budgets(table: dict[str, dict[str, Any]]) -> None:
     text = json.dumps(content, indent=1)
     # One line for each build: the file is read in diffs.
     text = re.sub(r"\{\s+(\"registers\"[^}]+?)\s+\}", lambda m: _one_line(m[1]), text)
-    BUDGETS.write_text(text + "\n")
+    BUDGETS.write_text(text + "\n", encoding="utf-8")
 
 
 def _one_line(fields: str) -> str:

@@ -132,7 +132,9 @@ def settings_of(arch: str) -> dict[str, dict[str, Any]]:
 @cache
 def tuned_table(arch: str) -> dict[str, Any]:
     """Returns what was tuned for an architecture: the settings that are not an op's defaults."""
-    return json.loads((Path(__file__).parent / "tuned" / f"{arch}.json").read_text())
+    return json.loads(
+        (Path(__file__).parent / "tuned" / f"{arch}.json").read_text(encoding="utf-8")
+    )
 
 
 @cache

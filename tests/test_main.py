@@ -389,3 +389,34 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(
     for name in RESULTS:
         assert (pieces / name).read_bytes() == (whole / name).read_bytes(), name
     assert files(pieces) == files(whole) == {"train.json", *RESULTS}
+
+
+@pytest.mark.parametrize("seeds", ["٣", "1_0", "+1", "0x1", "01", "1.0", "9" * 30, "1" * 5_000, ""])
+def test_seeds_are_plain_numbers(ganbench: Callable[..., SimpleNamespace], seeds: str) -> None:
+    actual = ganbench("train", "--config", DIGITS, "--out", "t.json", "--seeds", seeds, "--dry-run")
+    assert (actual.code, actual.out) == (2, "")
+    assert actual.err.startswith("--seeds: got ")
+    assert actual.err.endswith("; give different whole numbers from 0 on, as in 0,1,2\n")
+    assert len(actual.err) < 300
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-5", "inf", "-inf"])
+def test_seconds_between_checkpoints_are_some(
+    ganbench: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch, seconds: str
+) -> None:
+    command = ("train", "--config", DIGITS, "--out", "t.json", "--dry-run")
+    given = ganbench(*command, "--checkpoint-seconds", seconds)
+    monkeypatch.setenv("GANBENCH_CHECKPOINT_SECONDS", seconds)
+    for actual in (given, ganbench(*command)):
+        assert (actual.code, actual.out) == (2, "")
+        assert actual.err.endswith(f"got {float(seconds)}; give seconds from 0 on, as in 60\n")
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc", "", "a b", "x" * 5_000, "\x1b[31m", "Tiny"])
+def test_a_suite_is_no_path(ganbench: Callable[..., SimpleNamespace], name: str) -> None:
+    command = ("fetch", "--config", DIGITS, "--out", "d.json", "--dry-run")
+    given = ganbench(*command, "--suite", name)
+    assert given.code == 2
+    assert given.err.startswith("--suite (or GANBENCH_SUITE): got ")
+    assert given.err.endswith("; give a suite's name: a-z, 0-9 and _\n")
+    assert given.err[:-1].isprintable()

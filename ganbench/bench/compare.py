@@ -147,6 +147,7 @@ def measure(tree: Path, names: Sequence[str]) -> Outcomes:
         env=os.environ | ONE_THREAD | {"PYTHONPATH": str(tree)},
         capture_output=True,
         text=True,
+        encoding="utf-8",
         check=False,
     )
     if done.returncode:
@@ -193,7 +194,7 @@ def base_tree(revision: str) -> Iterator[Path]:
 
 def _git(*arguments: str) -> str:
     done = subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False
     )
     return done.stdout.strip() if done.returncode == 0 else ""
 

@@ -85,7 +85,7 @@ def main(
         frame.to_csv(path, index=False, lineterminator="\n")
     what = samples.name if samples else "training images"
     with atomic_path(out / "estimators.md") as path:
-        path.write_text(table(frame, task, f"{what} of {dataset}"))
+        path.write_text(table(frame, task, f"{what} of {dataset}"), encoding="utf-8")
 
 
 def make_task(samples: Path | None, dataset: str, points: int, data_dir: Path) -> Task:
@@ -255,12 +255,14 @@ def _words(row: dict[Any, Any]) -> tuple[str, ...]:
 def _reset_peak() -> None:
     """Linux forgets the process's peak memory on request; elsewhere none is known."""
     if CLEAR.exists():
-        CLEAR.write_text("5")
+        CLEAR.write_text("5", encoding="utf-8")
 
 
 def _memory(field: str) -> float:
     """Bytes, by a field of Linux's status file; NaN elsewhere."""
     if not STATUS.exists():
         return float("nan")
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
+    line = next(
+        line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith(field)
+    )
     return 1024.0 * int(line.split()[1])

@@ -45,12 +45,12 @@ def main(out: Path, planted: int, unchanged: int) -> None:
     comparisons: list[dict[str, Any]] = []
     with base_tree("HEAD") as base, base_tree("HEAD") as head:
         source = head / "ganbench" / "training" / "loop.py"
-        plain = source.read_text()
+        plain = source.read_text(encoding="utf-8")
         # In turn, so that stopping early leaves some of each.
         turns = max(planted, unchanged)
         kinds = [kind for n in range(turns) for kind in _kinds(n, planted, unchanged)]
         for kind in kinds:
-            source.write_text(plain + PLANT if kind == "planted" else plain)
+            source.write_text(plain + PLANT if kind == "planted" else plain, encoding="utf-8")
             comparison = compare(base, head, [BENCHMARK], PAIRS)[0]
             times = {"base_ms": comparison.base_ms, "head_ms": comparison.head_ms}
             comparisons.append(
@@ -77,7 +77,9 @@ def _write(out: Path, comparisons: list[dict[str, Any]]) -> None:
     machine = {"device": device_name("cpu"), "versions": versions(), "commit": commit}
     record = {"benchmark": BENCHMARK, **rule, **counts, **machine, "dirty": dirty}
     with atomic_path(out) as path:
-        path.write_text(json.dumps(record | {"comparisons": comparisons}, indent=2) + "\n")
+        path.write_text(
+            json.dumps(record | {"comparisons": comparisons}, indent=2) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

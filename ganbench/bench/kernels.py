@@ -39,7 +39,7 @@ def main(out: Path) -> None:
         GanbenchError: there is no GPU.
     """
     require_gpu("bench run")
-    with atomic_path(out / "kernels.jsonl") as path, open(path, "w") as file:
+    with atomic_path(out / "kernels.jsonl") as path, open(path, "w", encoding="utf-8") as file:
         for row in measure():
             print(json.dumps(row), file=file, flush=True)
             print(*row.values(), flush=True)
@@ -57,7 +57,7 @@ def summarise(out: Path) -> None:
 
     frame = pd.read_json(out / "kernels.jsonl", lines=True)
     with atomic_path(out / "kernels.md") as path:
-        path.write_text(frame.to_markdown(index=False, floatfmt=".4g") + "\n")
+        path.write_text(frame.to_markdown(index=False, floatfmt=".4g") + "\n", encoding="utf-8")
     _figure(frame, out / "kernels.svg")
 
 

@@ -56,7 +56,7 @@ def main() -> None:
         _choose(table, dtype)
     table["measured_on"] = device_name("cuda")
     with atomic_path(Path(str(ganbench_kernels.__path__[0])) / "tuned" / f"{arch}.json") as path:
-        path.write_text(json.dumps(table, indent=2) + "\n")
+        path.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
 
 
 def _tune_kernel(

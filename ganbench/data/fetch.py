@@ -9,16 +9,22 @@ import pooch
 import requests
 
 from ganbench.catalogue import DATASETS, Archive, DataFile
-from ganbench.data.registry import file_paths, published, supplied, verified
+from ganbench.data.registry import file_path, file_paths, published, supplied, verified
 from ganbench.errors import DataError, DataNotAvailableError
-from ganbench.inputs import LARGEST_FILE, open_input
+from ganbench.inputs import LARGEST_FILE, missing, open_input, reason, shown
 from ganbench.provenance import atomic_path
 
 
 def data_directory(flag: Path | None) -> Path:
     """Returns where data sets lie: the flag, else GANBENCH_DATA, else the user's cache."""
-    chosen = flag or os.environ.get("GANBENCH_DATA") or pooch.os_cache("ganbench")
-    return Path(chosen).expanduser()
+    chosen = Path(flag or os.environ.get("GANBENCH_DATA") or pooch.os_cache("ganbench"))
+    try:
+        return chosen.expanduser()
+    except RuntimeError:
+        raise DataError(
+            f"{shown(chosen)}: has no such home folder; give the whole path by --data-dir or "
+            "GANBENCH_DATA"
+        ) from None
 
 
 def available(name: str, data_dir: Path) -> bool:
@@ -48,22 +54,24 @@ def fetch(name: str, data_dir: Path, progress: bool = True) -> None:
         _fetch_archive(name, facts.archive, data_dir, progress)
     else:
         for file, expected in facts.files.items():
-            _fetch_file(data_dir / name / file, expected, facts.mirrors, progress)
+            if missing(file_path(name, file, data_dir)):
+                _fetch_file(data_dir / name / file, expected, facts.mirrors, progress)
+            published(name, file, data_dir)
 
 
 def _fetch_archive(name: str, archive: Archive, data_dir: Path, progress: bool) -> None:
     paths = file_paths(name, data_dir)
-    missing = {path.name: path for path in paths if not path.exists()}
-    if missing:
+    wanted = {path.name: path for path in paths if missing(path)}
+    if wanted:
         whole = data_dir / name / archive.name
         _fetch_file(whole, archive.file, DATASETS[name].mirrors, progress)
-        _extract(whole, missing)
+        _extract(whole, wanted)
     for path in paths:
         published(name, path.name, data_dir)
 
 
 def _fetch_file(path: Path, expected: DataFile, mirrors: tuple[str, ...], progress: bool) -> None:
-    if not path.exists():
+    if missing(path):
         _make_folder(path.parent)
         _download(path, expected, mirrors, progress)
     verified(path, expected)
@@ -92,6 +100,12 @@ def _download(path: Path, expected: DataFile, mirrors: tuple[str, ...], progress
         except requests.RequestException as error:
             failures.append(f"{urlsplit(mirror).netloc}: {_reason(error)}")
         except OSError as error:
+            # Requests looks for REQUESTS_CA_BUNDLE, which may be missing, before it connects.
+            if "CA certificate bundle" in str(error):
+                raise DataNotAvailableError(
+                    f"{path}: cannot be downloaded ({reason(error)}); correct REQUESTS_CA_BUNDLE "
+                    "or CURL_CA_BUNDLE"
+                ) from None
             raise _not_writable(path.parent, error) from None
         except ValueError:
             failures.append(f"{urlsplit(mirror).netloc}: served another file (wrong sha256)")
@@ -105,7 +119,14 @@ def _reason(error: requests.RequestException) -> str:
     """A few words: the full text of a refused connection is a paragraph."""
     if error.response is not None:
         return f"HTTP {error.response.status_code}"
-    return "timed out" if isinstance(error, requests.Timeout) else "no connection"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy refuses; see HTTPS_PROXY and NO_PROXY"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not trusted; set REQUESTS_CA_BUNDLE to your network's"
+    if isinstance(error, requests.Timeout):
+        return "timed out"
+    known = isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError)
+    return "no connection" if known else reason(error)
 
 
 def _not_writable(folder: Path, error: OSError) -> DataError:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from ganbench import seeding
 from ganbench.archives import (
     DAMAGE,
     LARGEST_ARRAY,
@@ -48,11 +49,12 @@ def read(path: Path) -> np.ndarray:
         raise DataError(f"{path}: cannot be read (No such file or directory); give {SUFFIXES}")
     if path.is_dir():
         return _read_folder(path)
-    if path.suffix == ".npy":
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
         return read_npy(path, REMEDY, DataError)
-    if path.suffix == ".npz":
+    if suffix == ".npz":
         return _read_npz(path)
-    if path.suffix == ".pt":
+    if suffix == ".pt":
         return _read_pt(path)
     raise DataError(f"{path}: got {path.suffix or 'no suffix'}; give {SUFFIXES}")
 
@@ -78,23 +80,32 @@ def _read_pt(path: Path) -> np.ndarray:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 loaded = torch.load(file, map_location="cpu", weights_only=True)
-            return _tensor_values(path, loaded)
+            if not isinstance(loaded, Tensor):
+                raise DataError(f"{path}: holds a {type(loaded).__name__}; save the tensor alone")
+            return tensor_values(loaded, str(path))
         # AssertionError: torch's own check of a storage's size.
         except (OSError, AssertionError, pickle.UnpicklingError, *DAMAGE) as problem:
             why = "it would run code" if "weights_only" in str(problem) else reason(problem)
             raise DataError(f"{path}: cannot be read as .pt ({why}); {REMEDY}") from None
 
 
-def _tensor_values(path: Path, loaded: object) -> np.ndarray:
-    if not isinstance(loaded, Tensor):
-        raise DataError(f"{path}: holds a {type(loaded).__name__}; save the tensor alone")
-    plain = loaded.layout == torch.strided and not loaded.is_meta and not loaded.is_quantized
-    if not plain or loaded.is_complex() or loaded.is_nested:
-        raise DataError(f"{path}: holds a tensor without plain real numbers; save x.float().cpu()")
+def tensor_values(tensor: Tensor, where: str) -> np.ndarray:
+    """Returns a tensor of any floating or whole type as an array of float32.
+
+    Args:
+        tensor: on any device.
+        where: begins every message.
+
+    Raises:
+        DataError: it is sparse, quantized, complex, nested, without values, or too large.
+    """
+    plain = tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+    if not plain or tensor.is_complex() or tensor.is_nested:
+        raise DataError(f"{where}: a tensor without plain real numbers; give x.float().cpu()")
     # A view may claim any number of elements of a small storage.
-    if loaded.numel() * torch.float32.itemsize > LARGEST_ARRAY:
-        raise DataError(f"{path}: shape {shown(tuple(loaded.shape))} is too large; save less")
-    return loaded.detach().float().numpy()
+    if tensor.numel() * torch.float32.itemsize > LARGEST_ARRAY:
+        raise DataError(f"{where}: shape {shown(tuple(tensor.shape))} is too large; give less")
+    return tensor.detach().cpu().float().numpy()
 
 
 def png_files(folder: Path) -> list[Path]:
@@ -105,12 +116,9 @@ def png_files(folder: Path) -> list[Path]:
     """
     files, subfolders = [], []
     for entry in _entries(folder):
-        # Finder writes such a file beside each that it copies.
-        if entry.name.startswith("._"):
-            continue
         if entry.is_dir():
             subfolders.append(entry)
-        elif entry.name.lower().endswith(".png"):
+        elif _is_png(entry):
             files.append(Path(entry.path))
     below = next((one for one in subfolders if _holds_png(Path(one.path))), None)
     if below is not None:
@@ -133,8 +141,17 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     return found
 
 
+def _is_png(entry: os.DirEntry[str]) -> bool:
+    """By its name; Finder writes a file "._x.png" beside each x.png that it copies."""
+    return entry.name.lower().endswith(".png") and not entry.name.startswith("._")
+
+
 def _holds_png(folder: Path) -> bool:
-    return any(entry.name.lower().endswith(".png") for entry in _entries(folder))
+    """Whether a folder has PNGs, however deep; links are not followed there."""
+    return any(
+        _holds_png(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else _is_png(entry)
+        for entry in _entries(folder)
+    )
 
 
 def _read_folder(path: Path) -> np.ndarray:
@@ -163,6 +180,7 @@ def rows(
     count: int,
     where: str,
     draws: int = 1,
+    shuffled: bool = False,
 ) -> Float32[Tensor, "n d"]:
     """Returns the first samples as rows, as the data set's images are stored (channels first).
 
@@ -174,6 +192,8 @@ def rows(
         count: how many the protocol takes.
         where: begins every message.
         draws: return up to so many times as many, as far as there are.
+        shuffled: take them at random, by a fixed stream: in a file sorted by class the first are of
+            few classes.
 
     Raises:
         DataError: shape, number or values are wrong.
@@ -186,8 +206,11 @@ def rows(
             f"{where}: got {len(images)} samples, the protocol takes {count}; draw more"
         )
     taken = count * min(draws, len(images) // count)
-    values = images[:taken].astype(np.float32).reshape(taken, -1)
-    _check_values(values, scale, where)
+    order = np.arange(len(images))
+    if shuffled:
+        order = torch.randperm(len(images), generator=seeding.generator(0, "subset")).numpy()
+    values = images[order[:taken]].astype(np.float32).reshape(taken, -1)
+    _check_values(values, scale, where, order)
     return torch.from_numpy(values.clip(0, 1))
 
 
@@ -209,26 +232,38 @@ def _channels_first(array: np.ndarray, shape: tuple[int, int, int], where: str) 
     )
 
 
-def _check_values(values: np.ndarray, scale: float, where: str) -> None:
+def _check_values(values: np.ndarray, scale: float, where: str, places: np.ndarray) -> None:
     wrong = ~np.isfinite(values)
     if wrong.any():
+        first = places[: len(values)][wrong.any(axis=1)].min()
         raise DataError(
-            f"{where}: {wrong.sum()} values are NaN or infinite, the first in sample "
-            f"{int(np.argmax(wrong.any(axis=1)))}; fix the model that drew them"
+            f"{where}: {wrong.sum()} values are NaN or infinite, the first in sample {first}; fix "
+            "the model that drew them"
         )
     low, high = float(values.min()), float(values.max())
     if low < -ROUNDING or high > 1 + ROUNDING:
-        raise DataError(f"{where}: values from {low:g} to {high:g}; {_remedy(low, high, scale)}")
+        raise DataError(f"{where}: values from {low:g} to {high:g}; {_remedy(values, scale)}")
     if (values == values[0]).all():
         raise DataError(f"{where}: all samples are the same image; nothing can be scored")
+    if high <= 1.01 / scale:
+        raise DataError(
+            f"{where}: values from {low:g} to {high:g}, all black; if they were divided by "
+            f"{scale:g} twice, give x * {scale:g}"
+        )
 
 
-def _remedy(low: float, high: float, scale: float) -> str:
-    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
-        return "they look like [-1, 1]: give (x + 1) / 2, in [0, 1]"
+def _remedy(values: np.ndarray, scale: float) -> str:
+    """What to do with values outside [0, 1]; a remedy that would leave other values is none."""
+    low, high = float(values.min()), float(values.max())
     if low >= -CLIPPED and high <= 1 + CLIPPED:
         return "a little beyond [0, 1]: give x.clip(0, 1)"
-    top = next((one for one in sorted({scale, 255.0}) if high <= one), None)
-    if low >= 0 and top:
-        return f"they look like 0..{top:g}: give x / {top:g}, in [0, 1]"
+    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
+        return "they look like [-1, 1]: give (x + 1) / 2, in [0, 1]"
+    if low >= -1 - CLIPPED and high <= 1 + CLIPPED:
+        return "they look like [-1, 1], and a little beyond: give ((x + 1) / 2).clip(0, 1)"
+    # A dark image has low values, but then they are whole.
+    whole = bool((values == values.round()).all())
+    for top in sorted({scale, 255.0}):
+        if low >= 0 and high <= top and (high > top / 2 or whole):
+            return f"they look like 0..{top:g}: give x / {top:g}, in [0, 1]"
     return "give pixels in [0, 1]"

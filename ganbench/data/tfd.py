@@ -7,12 +7,14 @@ import numpy as np
 
 from ganbench.archives import DAMAGE, LARGEST_ARRAY, read_npz
 from ganbench.data import registry
-from ganbench.data.splits import Dataset, Fold
+from ganbench.data.splits import Dataset, Fold, named_splits
 from ganbench.errors import DataError
 from ganbench.inputs import open_input, reason, shown
 
 FOLDS = 5
 SIDE = 48
+# Images of a split; measures need neighbours, blocks and a covariance.
+FEWEST_TRAIN, FEWEST = 100, 20
 UNLABELLED, VALIDATION, TEST = 0, 2, 3
 
 
@@ -76,7 +78,17 @@ def _split(name: str, path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
     folds = _checked_folds(name, path, arrays["folds"], len(images))
     labels = _checked_labels(name, path, arrays.get("labs_ex"), folds)
     parts = tuple(_fold(images, folds[:, fold], labels) for fold in range(FOLDS))
-    return Dataset(name, 255.0, images[folds[:, 0] == UNLABELLED], None, parts)
+    dataset = Dataset(name, 255.0, images[folds[:, 0] == UNLABELLED], None, parts)
+    for split, pixels in named_splits(dataset):
+        least = FEWEST_TRAIN if split == "train" else FEWEST
+        if len(pixels) < least:
+            raise DataError(
+                f"{path}: {split}: got {len(pixels)} images, too few to measure anything; "
+                f"give {least} or more"
+            )
+        if (pixels == pixels[0]).all():
+            raise DataError(f"{path}: {split}: all are the same picture; give different ones")
+    return dataset
 
 
 def _fold(images: np.ndarray, part: np.ndarray, labels: np.ndarray | None) -> Fold:

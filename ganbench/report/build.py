@@ -63,4 +63,6 @@ def build(suite_config: Path, results: Path, out: Path) -> None:
         "provenance": provenance(experiments),
     }
     with atomic_path(out) as temporary:
-        temporary.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        temporary.write_text(
+            json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )

@@ -29,5 +29,6 @@ def write_page(out: Path, source: Path = SOURCE, title: str = "") -> None:
     with atomic_path(out) as temporary:
         temporary.write_text(
             f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+            f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
+            encoding="utf-8",
         )

@@ -1,5 +1,6 @@
 """`ganbench score`: likelihood and sample metrics of a user's own samples, beside baselines."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ganbench.catalogue import DATASETS
 from ganbench.config import settings_digest
-from ganbench.data import overlaps, sample_files
+from ganbench.data import orientation, overlaps, sample_files
 from ganbench.data.datasets import Dataset, load, split_digests
 from ganbench.data.fetch import data_directory
 from ganbench.data.rows import Images
@@ -41,9 +42,9 @@ def score_samples(
     folds, the likelihood uses every fold and the sample metrics use the first.
 
     Args:
-        samples: pixels in [0, 1], or a file of them (see `sample_files.read`). The first as many
-            as the protocol takes are measured; up to four times as many more are further draws of
-            the likelihood.
+        samples: pixels in [0, 1], or a file of them (see `sample_files.read`). As many as the
+            protocol takes, drawn at random, are measured; up to four times as many more are further
+            draws of the likelihood.
         dataset: a data set's name.
         protocol: a name of `ganbench.evaluation.parzen.PROTOCOLS`.
         data_dir: the data directory; else $GANBENCH_DATA, else the user's cache.
@@ -65,6 +66,8 @@ def score_samples(
     counts.append(_count("samples_given", given, "samples", len(rows)))
     if not allow_copies:
         overlaps.refuse_copies(rows, data, where)
+    if hint := orientation.hint(rows, data):
+        print(f"{where}: {hint}", file=sys.stderr)
 
     def to_rows(raw: np.ndarray) -> Tensor:
         return Images(torch.from_numpy(raw).to(device), data.scale, "unit_interval").rows()
@@ -125,11 +128,13 @@ def _rows(
     """Whole draws of the protocol's number, and how many samples were given."""
     if isinstance(samples, Path):
         array = sample_files.read(samples)
+    elif isinstance(samples, Tensor):
+        array = sample_files.tensor_values(samples, where)
     else:
-        array = np.asarray(samples.detach().cpu() if isinstance(samples, Tensor) else samples)
+        array = np.asarray(samples)
     _, channels, height, width = data.train.shape
     shape = (channels, height, width)
-    rows = sample_files.rows(array, shape, data.scale, count, where, MOST_DRAWS)
+    rows = sample_files.rows(array, shape, data.scale, count, where, MOST_DRAWS, shuffled=True)
     return rows, len(array)
 
 

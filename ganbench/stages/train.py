@@ -234,7 +234,7 @@ def _write_histories(run: Run, jobs: Sequence[Job]) -> None:
         if progress.history:
             with (
                 atomic_path(job.out.parent / "history.csv") as temporary,
-                open(temporary, "w", newline="") as file,
+                open(temporary, "w", encoding="utf-8", newline="") as file,
             ):
                 writer = csv.DictWriter(file, list(progress.history[0]))
                 writer.writeheader()

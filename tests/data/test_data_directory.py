@@ -6,6 +6,7 @@ import pooch
 import pytest
 
 from ganbench.data.fetch import available, data_directory
+from ganbench.errors import DataError
 
 
 def test_the_flag_goes_before_the_environment(monkeypatch):
@@ -45,3 +46,8 @@ def test_all_files_make_a_data_set_available(tmp_path):
     assert not available("cifar10", tmp_path)
     (tmp_path / "cifar10" / "test_batch.bin").touch()
     assert available("cifar10", tmp_path)
+
+
+def test_an_unknown_home_is_named():
+    with pytest.raises(DataError, match=r"^~nobody_here/x: has no such home folder; give the"):
+        data_directory(Path("~nobody_here/x"))

@@ -10,6 +10,7 @@ from socket import socket
 
 import pooch
 import pytest
+import requests
 
 from ganbench.catalogue import DATASETS, Archive
 from ganbench.data.fetch import fetch
@@ -280,3 +281,41 @@ def test_what_cannot_be_downloaded_must_be_supplied(tmp_path, name):
 def test_what_ships_inside_packages_needs_nothing(tmp_path, name):
     fetch(name, tmp_path / "data")
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("place", ["cifar-10-batches-bin", "cifar10/cifar-10-batches-bin"])
+def test_an_unpacked_archive_is_used_where_it_lies(tmp_path, mirrors, place):
+    fill(tmp_path / "data" / place, CIFAR10)
+    fetch("cifar10", tmp_path / "data")
+    assert mirrors[0].asked == []
+    assert {path.parent for path in file_paths("cifar10", tmp_path / "data")} == {
+        tmp_path / "data" / place
+    }
+
+
+@pytest.mark.usefixtures("mirrors")
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (requests.exceptions.SSLError("self-signed"), "its certificate is not trusted; set REQU"),
+        (requests.exceptions.ProxyError("407"), "the proxy refuses; see HTTPS_PROXY and NO_PROXY"),
+        (requests.exceptions.ConnectTimeout("slow"), "timed out"),
+        (requests.exceptions.InvalidSchema("no adapter for x"), "no adapter for x"),
+    ],
+)
+def test_what_hinders_a_download_is_named(tmp_path, monkeypatch, error, words):
+    def failing(*_, **__):
+        raise error
+
+    monkeypatch.setattr(pooch, "retrieve", failing)
+    with pytest.raises(DataNotAvailableError) as caught:
+        fetch("mnist", tmp_path / "data")
+    assert words in str(caught.value)
+
+
+@pytest.mark.usefixtures("mirrors")
+def test_a_missing_certificate_file_is_no_read_only_folder(tmp_path, monkeypatch):
+    change(monkeypatch, "mnist", mirrors=("https://127.0.0.1:9/",))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+    with pytest.raises(DataNotAvailableError, match=r"correct REQUESTS_CA_BUNDLE or CURL_CA_BUNDL"):
+        fetch("mnist", tmp_path / "data")

@@ -1,15 +1,18 @@
 import gzip
+import hashlib
 import os
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ganbench.catalogue import DATASETS
 from ganbench.data import mnist
 from ganbench.data.datasets import load, split_digests
-from ganbench.data.fetch import available
+from ganbench.data.fetch import available, fetch
 from ganbench.errors import DataError, DataNotAvailableError
 
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
@@ -153,3 +156,68 @@ def test_the_real_files():
         "validation": "2b079632b0defaf5",
         "test": "6d87418db22cc802",
     }
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """What the four files hold."""
+    return {path.name: gzip.decompress(path.read_bytes()) for path in folder.glob("*.gz")}
+
+
+def move(folder: Path, target: Path, files: dict[str, bytes]) -> None:
+    for path in folder.glob("*.gz"):
+        path.unlink()
+    target.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (target / name).write_bytes(data)
+
+
+@pytest.fixture
+def unpacked(folder, monkeypatch):
+    """The catalogue knows what the files hold, as it does of the real ones."""
+    held = content(folder)
+    for name, data in held.items():
+        known = DATASETS["mnist"].files[name]
+        digest = hashlib.sha256(data).hexdigest()
+        monkeypatch.setitem(DATASETS["mnist"].files, name, replace(known, unpacked=digest))
+    return held
+
+
+def keras(held: dict[str, bytes]) -> dict[str, np.ndarray]:
+    return {
+        mnist.KERAS[name]: np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(
+            np.frombuffer(data, ">u4", data[3], 4)
+        )
+        for name, data in held.items()
+    }
+
+
+@pytest.mark.parametrize("layout", ["mnist", "MNIST/raw", "MNIST/raw packed", "packed anew"])
+def test_files_are_found_as_other_tools_leave_them(folder, unpacked, layout):
+    expected = split_digests(load("mnist", folder.parent))
+    packed = {name: gzip.compress(data, 1, mtime=7) for name, data in unpacked.items()}
+    bare = {name.removesuffix(".gz"): data for name, data in unpacked.items()}
+    files = packed if "packed" in layout else bare
+    target = folder if layout == "packed anew" else folder.parent / layout.split()[0]
+    move(folder, target, files)
+    assert available("mnist", folder.parent)
+    fetch("mnist", folder.parent, progress=False)
+    assert split_digests(load("mnist", folder.parent)) == expected
+    (target / next(iter(files))).write_bytes(b"other")
+    with pytest.raises(DataError, match=r"truncated, got 5 bytes of \d+; delete it and run"):
+        load("mnist", folder.parent)
+
+
+@pytest.mark.parametrize("place", ["mnist.npz", "mnist/mnist.npz"])
+def test_keras_archive_is_used_and_checked(folder, unpacked, place):
+    expected = split_digests(load("mnist", folder.parent))
+    arrays = keras(unpacked)
+    move(folder, folder, {})
+    np.savez(folder.parent / place, **arrays)
+    fetch("mnist", folder.parent, progress=False)
+    assert split_digests(load("mnist", folder.parent)) == expected
+    np.savez(folder.parent / place, **arrays | {"x_train": arrays["x_train"][::-1]})
+    with pytest.raises(DataError, match=r"mnist\.npz: wrong checksum, got sha256 "):
+        load("mnist", folder.parent)
+    np.savez(folder.parent / place, x_train=arrays["x_train"])
+    with pytest.raises(DataError, match=r"mnist\.npz: has no array 'y_train' of uint8; delete"):
+        load("mnist", folder.parent)

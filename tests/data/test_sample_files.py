@@ -216,6 +216,13 @@ def test_too_few() -> None:
         (lambda x: 255 * x, "they look like 0..255: give x / 255, in [0, 1]"),
         (lambda x: (255 * x).astype(np.uint8), "they look like 0..255: give x / 255, in [0, 1]"),
         (lambda x: 300 * x, "give pixels in [0, 1]"),
+        (lambda x: 2 * x, "give pixels in [0, 1]"),
+        (lambda x: (90 * x).round(), "they look like 0..255: give x / 255, in [0, 1]"),
+        (lambda x: 1.01 * x, "a little beyond [0, 1]: give x.clip(0, 1)"),
+        (
+            lambda x: 2.01 * x - 1.01,
+            "they look like [-1, 1], and a little beyond: give ((x + 1) / 2).clip(0, 1)",
+        ),
         (lambda x: 5 * x - 2.5, "give pixels in [0, 1]"),
     ],
 )
@@ -240,3 +247,42 @@ def test_constant_samples(array: np.ndarray) -> None:
 
 def test_values_that_are_no_numbers() -> None:
     assert refused(np.full((COUNT, 20), "a")) == "s.npy: got values of type <U1; give real numbers"
+
+
+def test_samples_divided_twice_are_refused() -> None:
+    assert refused(pixels((20,)) / 255).endswith(
+        ", all black; if they were divided by 16 twice, give x * 16"
+    )
+
+
+def test_what_is_shuffled_is_what_was_given() -> None:
+    many = pixels((20,), 3 * COUNT)
+    taken = sample_files.rows(many, GREY, 16.0, COUNT, "s.npy", 3, shuffled=True).numpy()
+    assert not np.array_equal(taken, many)
+    assert np.array_equal(np.sort(taken, axis=None), np.sort(many, axis=None))
+    many[7, 3] = np.nan
+    with pytest.raises(DataError, match="the first in sample 7; fix"):
+        sample_files.rows(many, GREY, 16.0, COUNT, "s.npy", 3, shuffled=True)
+
+
+def test_names_of_either_case_are_taken_and_what_a_mac_adds_is_not(tmp_path: Path) -> None:
+    for name, level in (("0.png", 10), ("1.PNG", 20)):
+        Image.new("L", (5, 4), level).save(tmp_path / name, "PNG")
+    (tmp_path / "._0.png").write_bytes(b"Mac OS X")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "._1.png").write_bytes(b"Mac OS X")
+    assert sample_files.read(tmp_path).shape == (2, 4, 5)
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    Image.new("L", (5, 4)).save(tmp_path / "a" / "b" / "2.png")
+    with pytest.raises(DataError, match=r"has PNGs in its subfolder 'a'; put all into one folder"):
+        sample_files.read(tmp_path)
+
+
+def test_a_png_that_breaks_off_is_named(tmp_path: Path) -> None:
+    for name in ("0.png", "1.png"):
+        noise = np.random.default_rng(0).integers(0, 255, (40, 50), np.uint8)
+        Image.fromarray(noise).save(tmp_path / name)
+    whole = (tmp_path / "1.png").read_bytes()
+    (tmp_path / "1.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"1\.png: cannot be read as PNG \(.*\); write the images"):
+        sample_files.read(tmp_path)

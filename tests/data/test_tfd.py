@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from ganbench.data import tfd
 from ganbench.data.datasets import load
 from ganbench.errors import DataError, DataNotAvailableError
 
@@ -13,6 +14,13 @@ ARRAYS = (
 )
 NPZ_REMEDY = f"the file must have {ARRAYS}"
 MAT_REMEDY = f"{NPZ_REMEDY}, and labs_ex (N) with the expression 1..7, or -1 for none"
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """The splits below are of a few images."""
+    monkeypatch.setattr(tfd, "FEWEST_TRAIN", 1)
+    monkeypatch.setattr(tfd, "FEWEST", 1)
 
 
 @pytest.fixture
@@ -286,4 +294,20 @@ def test_a_test_image_without_an_expression(tmp_path, arrays):
     path = write_mat(tmp_path, arrays)
     assert message("tfd", tmp_path) == (
         f"{path}: labs_ex: test images should have 1..7, got -1; {MAT_REMEDY}"
+    )
+
+
+@pytest.mark.parametrize(("part", "split"), [(0, "train"), (2, "validation_0"), (3, "test_0")])
+def test_a_split_of_one_picture_is_refused(tmp_path, arrays, part, split):
+    arrays["images"][arrays["folds"][:, 0] == part] = 0
+    path = write_npz(tmp_path, arrays)
+    expected = f"{path}: {split}: all are the same picture; give different ones"
+    assert message("faces48", tmp_path) == expected
+
+
+def test_splits_of_too_few_images_are_refused(tmp_path, arrays, monkeypatch):
+    path = write_npz(tmp_path, arrays)
+    monkeypatch.setattr(tfd, "FEWEST", 20)
+    assert message("faces48", tmp_path) == (
+        f"{path}: validation_0: got 3 images, too few to measure anything; give 20 or more"
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from ganbench import seeding
 from ganbench.data import digits
 from ganbench.data.datasets import split_digests
 from ganbench.data.splits import Dataset, Fold
@@ -31,6 +32,7 @@ from .conftest import Project
 
 pytestmark = pytest.mark.usefixtures("_few_samples")
 
+ORDER = torch.randperm(COUNT, generator=seeding.generator(0, "subset"))
 COUNTS = ("samples_given", "shared_images")
 PROGRAM = """
 import sys
@@ -99,7 +101,9 @@ def test_the_likelihood_is_that_of_the_protocol(scored: tuple[Path, Record]) -> 
         for images in (fold.validation, fold.test)
     )
     protocol = parzen.PROTOCOLS["gan2014"]
-    expected = likelihood.estimate([validation], [test], torch.from_numpy(averages()), protocol)
+    expected = likelihood.estimate(
+        [validation], [test], torch.from_numpy(averages())[ORDER], protocol
+    )
     actual = record.metrics[0]
     assert actual.value == expected.log_likelihood
     assert actual.standard_error == expected.standard_error
@@ -181,7 +185,7 @@ def added(record: Record, name: str, value: float, unit: str, source: str) -> Re
         ),
         (
             lambda r: added(r, "samples_given", 1700, "images", "samples"),
-            f"Of 1,700 samples the table is of the first {COUNT}.",
+            f"Of 1,700 samples the table is of {COUNT}, drawn at random.",
         ),
     ],
 )
@@ -200,16 +204,17 @@ def test_samples_beyond_the_protocols_are_further_draws(
     monkeypatch.setattr(score, "_sample_metrics", lambda *_: [])
     many = np.concatenate([averages(), averages() * 0.9, averages(7)])
     record = score_samples(many, "digits")
-    alone = score_samples(many[COUNT : 2 * COUNT], "digits")
+    order = torch.randperm(len(many), generator=seeding.generator(0, "subset")).numpy()
+    alone = score_samples(many[order[COUNT : 2 * COUNT]], "digits")
     (again,) = of_source(record, "samples")["redrawn_log_likelihood"]
-    assert again.value == of_source(alone, "samples")["log_likelihood"][0].value
+    assert again.value == pytest.approx(of_source(alone, "samples")["log_likelihood"][0].value)
     assert again.labels["draw"] == 1
     (given,) = of_source(record, "samples")["samples_given"]
     assert (given.value, given.n) == (2 * COUNT + 7, 2 * COUNT)
     capsys.readouterr()
     print_score(record)
     shown = capsys.readouterr().out
-    assert f"Of 1,007 samples the table is of the first {COUNT}.\n" in shown
+    assert f"Of 1,007 samples the table is of {COUNT}, drawn at random.\n" in shown
     assert (
         f"Log-likelihood of each further {COUNT}, nats: {again.value:.1f}; 7 samples were not used."
     ) in shown
@@ -265,7 +270,7 @@ def test_arrays_and_tensors_are_taken_too(monkeypatch, kind: str) -> None:
     }[kind]
     with pytest.raises(GanbenchError, match="enough"):
         score_samples(samples, "digits")
-    assert torch.equal(seen[0], torch.from_numpy(averages()))
+    assert torch.equal(seen[0], torch.from_numpy(averages())[ORDER])
 
 
 def test_copies_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,3 +333,46 @@ def test_the_held_out_images_are_those_of_the_suites_controls(
     job = replace(two_runs.job("sample_metrics", None), out=two_runs.folder / "sample_metrics.json")
     suite = of_source(measure_samples(job, [], two_runs.folder), "held_out_images")
     assert of_source(scored[1], "held_out_images") == suite
+
+
+def test_a_file_sorted_by_class_is_scored_as_any_order_is() -> None:
+    """Of more samples than are looked at, and by class: the first would be of few classes."""
+    whole = digits.load()
+    shifted = np.roll(whole.train, 1, axis=3)[np.argsort(whole.train_labels, kind="stable")]
+    array = shifted.reshape(-1, 64).astype(np.float32) / 16
+    metrics = of_source(score_samples(array, "digits", allow_copies=True), "samples")
+    assert metrics["classes_hit"][0].value == 10
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float16])
+def test_tensors_of_few_bits_are_taken(dtype: torch.dtype) -> None:
+    few = torch.from_numpy(averages()).to(dtype)
+    rows, _ = score._rows(few, digits.load(), COUNT, "samples")
+    assert torch.equal(rows, few.float()[ORDER])
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.zeros(COUNT, 64).to_sparse(), torch.zeros(COUNT, 64, device="meta")]
+)
+def test_tensors_without_plain_values_are_refused(tensor: torch.Tensor) -> None:
+    with pytest.raises(GanbenchError, match=r"a tensor without plain real numbers; give x\.float"):
+        score_samples(tensor, "digits")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: 1 - x, "they look inverted: give 1 - x,"),
+        (lambda x: x.transpose(0, 2, 1), "they look transposed: give the rows first,"),
+        (lambda x: x, ""),
+    ],
+)
+def test_a_hint_tells_what_samples_look_like(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, change, words: str
+) -> None:
+    monkeypatch.setattr(score, "SampleMeasurer", None)
+    with pytest.raises(TypeError):
+        score_samples(change(averages().reshape(-1, 8, 8)), "digits")
+    shown = capsys.readouterr().err
+    assert words in shown
+    assert bool(shown) == bool(words)

@@ -107,7 +107,7 @@ def _used(record: Record, count: int) -> Iterator[str]:
     """Which samples of the file the numbers are of."""
     (given,) = _of(record, "samples_given")
     if given.value > count:
-        yield f"Of {given.value:,.0f} samples the table is of the first {count:,}."
+        yield f"Of {given.value:,.0f} samples the table is of {count:,}, drawn at random."
     draws = [f"{one.value:.1f}" for one in _of(record, "redrawn_log_likelihood")]
     if draws:
         unused = int(given.value) - count * (1 + len(draws))

@@ -165,7 +165,7 @@ def write_printed_table(table: PrintedTable, csv: str, folder: Path, stem: str) 
     }
     for suffix, content in contents.items():
         with atomic_path(folder / f"{stem}.{suffix}") as temporary:
-            temporary.write_text(content)
+            temporary.write_text(content, encoding="utf-8")
 
 
 def _csv(rows: Sequence[Row]) -> str:
