@@ -306,6 +306,22 @@ def merge(
 
 
 @app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="Results of a suite, or of several.")],
+) -> None:
+    """Check every digest, identity and range of recorded results; a line for each finding."""
+    from ganbench.errors import DataError, printable
+    from ganbench.verify import verify as run
+
+    verified = run(results)
+    for line in verified.findings:
+        print(printable(line))
+    print(verified.summary)
+    if verified.findings:
+        raise DataError(f"{results}: {len(verified.findings)} findings, named above")
+
+
+@app.command()
 def show(report: Annotated[Path, typer.Argument(help="A report.json.")]) -> None:
     """Print the table of a report."""
     from ganbench.report.table1.table import print_table
