@@ -1,14 +1,19 @@
 """Titles are text wherever they stand: never a tag, a formula, a command or an escape sequence."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from ganbench.report.outputs import shown
 from ganbench.report.page import write_page
 from ganbench.report.style import figure_style, new_figure, save
 from ganbench.report.table1.table import PrintedTable, write_printed_table
+from ganbench.report.theory.outputs import shown as theory_shown
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "experiments"
 
 TAG = "</script><img src=x onerror=alert(1)>"
 TITLES = [TAG, "cost $5", r"$\frac{a}$ \q", "{} %s {0}", "Ünïcødé Σ", r"a\b_c^d~e#f&g", "[/nope]"]
@@ -62,3 +67,22 @@ def test_a_title_is_drawn_and_typeset_as_it_is(title: str, tmp_path: Path) -> No
         bare = re.sub(r"\\(text\w+\{\}|[&%$#_{}]|pm)", "", latex.partition(r"\caption{")[2])
         first = bare.partition("\n")[0].removesuffix("}")
         assert special not in first
+
+
+def test_no_title_ends_the_script_of_the_html_report(tmp_path: Path) -> None:
+    """Snakemake writes labels and parameters of rules into it as they are."""
+    entries = []
+    for name in ("digits", "theory_figure1_short"):
+        config = tmp_path / f"{name}.yaml"
+        config.write_text(f"extends: {CONFIGS / name}.yaml\ntitle: {TAG!r}\n")
+        entries.append({"config": str(config), "seeds": [0]})
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(
+        json.dumps({"name": "t", "title": TAG, "experiments": entries[:1], "theory": entries[1:]})
+    )
+    labels = str(shown(suite)) + str(theory_shown(suite))
+    assert labels.count("\u2039/script>") > 2
+    assert "<" not in labels
+    snakefile = (CONFIGS.parents[1] / "Snakefile").read_text()
+    dumped = re.findall(r"in_page\(\s*\S*model_dump_json\(\)", snakefile)
+    assert len(dumped) == snakefile.count("model_dump_json") == 2
