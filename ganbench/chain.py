@@ -38,7 +38,7 @@ def findings(records: Records, suite: str | None = None) -> Iterator[str]:
     for path, record in records.items():
         yield from _identity(path, record)
         yield from _made_from(path, record, records)
-    by_experiment: dict[Path, Records] = defaultdict(dict)
+    by_experiment: dict[Path, dict[Path, Record]] = defaultdict(dict)
     for path, record in records.items():
         # Records under other names, as of published scores, stand alone.
         if path.stem == record.stage and record.stage not in ALONE:

@@ -87,7 +87,7 @@ def read_history(path: Path) -> pd.DataFrame:
     if list(history["epoch"]) != list(range(1, len(history) + 1)):
         raise GanbenchError(f"{path}: epoch: should count from 1, each epoch once; {remedy}")
     for name in NEVER_NEGATIVE:
-        if name in history and history[name].min() < 0:
+        if name in history and bool((history[name] < 0).any()):
             raise GanbenchError(f"{path}: {name}: should never be negative; {remedy}")
     return history
 
