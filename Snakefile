@@ -15,6 +15,7 @@ from ganbench.errors import GanbenchError
 from ganbench.numerics import NUMERICS
 from ganbench.provenance import code_digest, has_gpu
 from ganbench.report import outputs as report_outputs
+from ganbench.report.formats import in_page
 from ganbench.report.theory import outputs as theory_outputs
 from ganbench.workflow_settings import check_settings
 
@@ -278,7 +279,9 @@ rule theory:
         runtime=60,
     params:
         numerics=NUMERICS["theory"],
-        settings=lambda wildcards: THEORY[wildcards.experiment][1].model_dump_json(),
+        settings=lambda wildcards: in_page(
+            THEORY[wildcards.experiment][1].model_dump_json()
+        ),
         config=lambda wildcards: THEORY[wildcards.experiment][0],
         seeds=lambda wildcards: ",".join(map(str, THEORY[wildcards.experiment][2])),
     shell:
@@ -309,7 +312,7 @@ rule report:
     params:
         code=code_digest("report"),
         suite=SUITE_FILE,
-        settings=[entry[1].model_dump_json() for entry in EXPERIMENTS.values()],
+        settings=[in_page(entry[1].model_dump_json()) for entry in EXPERIMENTS.values()],
     shell:
         "ganbench report --config {params.suite} --out {output.report} > {log} 2>&1"
 

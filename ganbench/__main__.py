@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganbench.errors import GanbenchError
+from ganbench.errors import GanbenchError, printable
 from ganbench.inputs import shown
+from ganbench.provenance import check_out
 
 if TYPE_CHECKING:
     from ganbench.records import Stage
     from ganbench.stages.context import Job
+
+BUG = 70  # exit code of what nobody foresaw, as sysexits.h has it
 
 app = typer.Typer(
     help="The reproducible benchmark of 'Generative Adversarial Nets' (Goodfellow et al. 2014).",
@@ -134,6 +138,7 @@ def fetch(
     from ganbench.data.fetch import data_directory
     from ganbench.stages.fetch import fetch_record
 
+    check_out(out, config)
     directory = data_directory(data_dir)
     if dry_run:
         typer.echo(f"would fetch the data of {config} into {directory} and write {out}")
@@ -229,7 +234,7 @@ def baselines(
     from ganbench.data.fetch import data_directory
     from ganbench.stages.baselines import measure_baselines
 
-    for job in _jobs("baselines", config, out, None, suite, device, impl, dry_run):
+    for job in _jobs("baselines", config, out, None, suite, device, impl, dry_run, like):
         measure_baselines(job, data_directory(data_dir), in_workflow, like)
 
 
@@ -249,7 +254,8 @@ def sample_metrics(
     from ganbench.data.fetch import data_directory
     from ganbench.stages.sample_metrics import measure_samples
 
-    for job in _jobs("sample_metrics", config, out, None, suite, device, Impl.auto, dry_run):
+    jobs = _jobs("sample_metrics", config, out, None, suite, device, Impl.auto, dry_run, like)
+    for job in jobs:
         measure_samples(job, _seeds(seeds), data_directory(data_dir), in_workflow, like)
 
 
@@ -268,6 +274,7 @@ def score(
     device: DeviceOption = Device.auto,
 ) -> None:
     """Measure your own samples: likelihood and sample metrics, beside baselines."""
+    check_out(out, samples)
     from ganbench.report.sample_metrics.terminal import print_score
     from ganbench.stages.score import score_samples
 
@@ -287,6 +294,8 @@ def theory(
 ) -> None:
     """Check statements of the paper's theory; all seeds share one record."""
     numbers = _seeds(seeds)
+    check_out(out, config)
+    check_out(out.with_suffix(".npz"), out, config)
     if dry_run:
         typer.echo(f"would run {config} with seeds {numbers} and write {out}")
         return
@@ -301,6 +310,7 @@ def report(config: Config, out: Out, dry_run: DryRun = False) -> None:
     """Write tables and figures of a suite from its records."""
     from ganbench.report.build import build
 
+    check_out(out, config)
     results = out.parent.parent
     if dry_run:
         typer.echo(f"would report the records below {results} beside {out}")
@@ -314,6 +324,7 @@ def paper(
     out: Annotated[Path, typer.Option(help="The PDF to write.")],
 ) -> None:
     """Typeset the paper of a report."""
+    check_out(out, report)
     from ganbench.report.paper import build_paper
 
     build_paper(report, out)
@@ -328,10 +339,27 @@ def merge(
     into: Annotated[Path, typer.Option(help="The suite's results folder, which grows.")],
 ) -> None:
     """Add seeds that other machines made to a suite's results, after checking them."""
+    check_out(into, folder=True)
     from ganbench.stages.merge import merge as run
 
     for line in run(config, folders, into):
         print(line)
+
+
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="Results of a suite, or of several.")],
+) -> None:
+    """Check every digest, identity and range of recorded results; a line for each finding."""
+    from ganbench.errors import DataError
+    from ganbench.verify import verify as run
+
+    verified = run(results)
+    for line in verified.findings:
+        print(printable(line))
+    print(verified.summary)
+    if verified.findings:
+        raise DataError(f"{results}: {len(verified.findings)} findings, named above")
 
 
 @app.command()
@@ -367,6 +395,7 @@ def bench_run(
     out: Annotated[Path, typer.Option(help="Folder for the rows, the table and the figure.")],
 ) -> None:
     """Time the kernels against their rivals on the GPU at hand."""
+    check_out(out, folder=True)
     from ganbench.bench.kernels import main as run
 
     run(out)
@@ -390,6 +419,7 @@ def bench_table(
     out: Annotated[Path, typer.Option(help="Folder for the table and the figure.")],
 ) -> None:
     """Write the benchmarks' table (csv, md, html, tex) and figure."""
+    check_out(out, folder=True)
     from ganbench.report.bench import build
 
     build(benchmarks, out)
@@ -406,6 +436,7 @@ def bench_estimators(
     data_dir: DataDir = None,
 ) -> None:
     """Compare estimators of the same log-likelihood: error, seconds, memory."""
+    check_out(out, folder=True)
     from ganbench.bench.estimators import main as run
     from ganbench.report.page import write_page
 
@@ -436,12 +467,15 @@ def _jobs(
     device: Device,
     impl: Impl,
     dry_run: bool,
+    like: Path | None = None,
 ) -> "Iterator[Job]":
     """One job a seed, only those whose record is missing; none on a dry run."""
     numbers = [None] if seeds is None else _seeds(seeds)
     if len(numbers) > 1 and "{seed}" not in str(out):
         raise GanbenchError(f"--out: got {out} for several seeds; put '{{seed}}' into the path")
     targets = {number: Path(str(out).replace("{seed}", str(number))) for number in numbers}
+    for path in targets.values():
+        check_out(path, config, like)
     wanted = {number: path for number, path in targets.items() if not path.exists()}
     for number, path in targets.items():
         if number not in wanted:
@@ -472,7 +506,7 @@ def _seeds(text: str) -> list[int]:
 
 
 def main() -> None:
-    """Runs the command line; a user's mistake is one line and its exit code."""
+    """Runs the command line; a mistake is one line and its exit code (docs/security.md)."""
     # Figures only go to files: a window system's backend, or an unknown one, would be in the way.
     os.environ["MPLBACKEND"] = "Agg"
     for stream in (sys.stdout, sys.stderr):
@@ -484,6 +518,28 @@ def main() -> None:
     except GanbenchError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    # The one net below everything: what nobody foresaw is told in a line too, and kept whole.
+    except Exception as error:  # noqa: BLE001
+        print(_unforeseen(error), file=sys.stderr)
+        sys.exit(BUG)
+
+
+def _unforeseen(error: Exception) -> str:
+    """Writes the traceback to a file and returns a line that names it."""
+    import tempfile
+    import traceback
+
+    from ganbench.inputs import reason
+
+    what = f"ganbench: {type(error).__name__}: {reason(error)}"
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="ganbench_", suffix=".log", text=True)
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{printable(shlex.join(sys.argv))}\n\n")
+            file.write("".join(traceback.format_exception(error)))
+    except OSError as problem:
+        return f"{what}; a bug, and no log could be written ({reason(problem)}): please report it"
+    return f"{what}; a bug: please report it with {printable(name)}"
 
 
 if __name__ == "__main__":

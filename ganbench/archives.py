@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 from PIL import Image
+from safetensors import SafetensorError, safe_open
 
 from ganbench.errors import GanbenchError
 from ganbench.inputs import Error, open_input, reason, shown
@@ -86,6 +87,18 @@ def read_npz(
         members = _members(archive)
         wanted = members if names is None else [one for one in names if one in members]
         return {name: _member(archive, members[name]) for name in wanted}
+
+
+def read_safetensors(
+    path: Path, remedy: str, error: Error = GanbenchError
+) -> dict[str, np.ndarray]:
+    """Returns the tensors of a .safetensors file without torch (arguments as in `read_npy`)."""
+    with open_input(path, LARGEST_ARRAY, remedy, error):
+        try:
+            with safe_open(path, framework="np") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, *DAMAGE) as problem:
+            raise error(f"{path}: is damaged ({reason(problem)}); {remedy}") from None
 
 
 def npz_names(path: Path, remedy: str, error: Error = GanbenchError) -> list[str]:

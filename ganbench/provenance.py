@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from ganbench.errors import GanbenchError
-from ganbench.inputs import LARGEST_FILE, open_input
+from ganbench.inputs import LARGEST_FILE, open_input, reason, shown
 
 # The module where each stage starts; its digest covers what that module imports, and so on down.
 STAGES = {
@@ -180,6 +180,57 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+def check_out(out: Path, *inputs: Path | None, folder: bool = False) -> None:
+    """Refuses what could not be written, or would destroy what is read, before any work is done.
+
+    Args:
+        out: the file, or folder, that will be written.
+        inputs: what is read.
+        folder: whether `out` is a folder of results.
+
+    Raises:
+        GanbenchError: it is a folder where a file is meant or the other way round, lies below a
+            file, cannot be written, or is one of the inputs.
+    """
+    problem = _unwritable(out, folder)
+    if problem:
+        what = "folder" if folder else "file"
+        raise GanbenchError(f"--out: got {shown(out)}, {problem}; name another {what}")
+    for one in inputs:
+        if one is not None and _same_file(out, one):
+            raise GanbenchError(f"--out: got {shown(out)}, which is read; name another file")
+
+
+def _same_file(out: Path, one: Path) -> bool:
+    both_there = out.exists() and one.exists()
+    return out.absolute() == one.absolute() or (both_there and out.samefile(one))
+
+
+def _unwritable(out: Path, folder: bool) -> str:
+    """Why a path cannot be written; empty if it can."""
+    try:
+        if os.path.lexists(out):
+            if folder != out.is_dir():
+                return "which is no folder" if folder else "which is a folder"
+            if not folder and not out.is_file():
+                return "which is no regular file"
+        above = out if folder else out.parent
+        # A name too long for the file system is refused here, with that of the temporary file.
+        temporary_path(out).exists()
+        while not os.path.lexists(above):
+            above = above.parent
+    except (OSError, ValueError) as problem:
+        return f"which cannot be written ({reason(problem)})"
+    if not above.is_dir():
+        return f"but {shown(above)} is no folder"
+    return "" if os.access(above, os.W_OK | os.X_OK) else f"but {shown(above)} cannot be written"
+
+
+def temporary_path(path: Path) -> Path:
+    """Returns the name that `path` has until it is whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Gives a temporary name beside `path`; what was written there takes its name at the end.
@@ -187,7 +238,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         GanbenchError: the folder cannot be written, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

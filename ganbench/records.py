@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ganbench.config import Experiment
 from ganbench.errors import GanbenchError
-from ganbench.inputs import missing, read_model
+from ganbench.inputs import missing, read_model, shown
 from ganbench.numerics import NUMERICS, version_of
 from ganbench.provenance import (
     atomic_path,
@@ -28,6 +28,8 @@ Stage = Literal[
 ]
 # What stages were called when some published records were made.
 FORMER_STAGES = {"calibrate": "baselines", "score": "sample_metrics"}
+# Units of what is counted or timed.
+COUNTS = ("s", "updates", "epochs", "images", "0 or 1")
 
 
 class _Strict(BaseModel):
@@ -45,19 +47,30 @@ class Metric(_Strict):
     value: float = Field(description="In `unit`.")
     unit: str = Field(description="nats, seconds, pixels, 1 ...")
     standard_error: float | None = Field(
-        default=None, description="In `unit`; over what, `n` counts."
+        default=None, ge=0, description="In `unit`; over what, `n` counts."
     )
     # Strict reading takes no list for a tuple, and JSON has lists alone.
     interval: Annotated[tuple[float, float], BeforeValidator(_tuple)] | None = Field(
         default=None, description="Of 95 %, in `unit`; the measure's docstring says which."
     )
     n: int | None = Field(
-        default=None, description="Number of values behind mean and standard error."
+        default=None, ge=0, description="Number of values behind mean and standard error."
     )
     labels: dict[str, str | int | float] = Field(
         default_factory=dict,
         description="What tells it from others of its name: split, checkpoint, sigma, epoch ...",
     )
+
+    @model_validator(mode="after")
+    def _can_be_true(self) -> "Metric":
+        if self.unit in COUNTS and self.value < 0:
+            raise ValueError(f"{self.name} is {self.value} {self.unit}, should not be negative")
+        if self.interval and self.interval[0] > self.interval[1]:
+            raise ValueError(f"{self.name} has an interval that ends before it starts")
+        sigma = self.labels.get("sigma", 1)
+        if isinstance(sigma, str) or sigma <= 0:
+            raise ValueError(f"{self.name} has the bandwidth {shown(sigma)}, should be positive")
+        return self
 
 
 class Provenance(_Strict):
@@ -72,11 +85,11 @@ class Provenance(_Strict):
     git_dirty: bool = Field(description="Whether tracked files differed from the commit.")
     versions: dict[str, str] = Field(description="python, torch, triton, numpy.")
     device: str = Field(description="Model of the processor or GPU.")
-    threads: int = Field(description="CPU threads of torch.")
+    threads: int = Field(ge=0, description="CPU threads of torch.")
     impl: str = Field(description="reference (plain torch) or triton.")
     precision: str = Field(description="Of the matrix products.")
     started_at: str = Field(description="UTC, ISO 8601.")
-    wall_time_s: float = Field(description="Seconds, summed over resumed runs.")
+    wall_time_s: float = Field(ge=0, description="Seconds, summed over resumed runs.")
 
 
 class Record(_Strict):
@@ -154,7 +167,8 @@ def provenance(
         impl=impl,
         precision=precision,
         started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-        wall_time_s=round(time.time() - started + earlier_s, 3),
+        # A clock may be put back while a stage runs.
+        wall_time_s=round(max(time.time() - started, 0.0) + earlier_s, 3),
     )
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ganbench.config import Experiment, settings_digest, suite_experiments
+from ganbench import chain
+from ganbench.chain import SEED_STAGES
+from ganbench.config import Experiment, load_suite, settings_digest, suite_experiments
 from ganbench.errors import GanbenchError
 from ganbench.inputs import read_text, reason, shown
 from ganbench.records import (
@@ -20,9 +22,9 @@ from ganbench.records import (
     refuse_stale,
 )
 
-SEED_STAGES = ("train", "sample", "evaluate")
 # Columns of a history that are drawn or judged.
 HISTORY = ("epoch", "phase", "learning_rate", "validation_log_likelihood")
+NEVER_NEGATIVE = ("phase", "updates", "learning_rate", "sigma")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ def read_history(path: Path) -> pd.DataFrame:
             raise GanbenchError(f"{path}: {shown(name)}: should be numbers; {remedy}")
     if list(history["epoch"]) != list(range(1, len(history) + 1)):
         raise GanbenchError(f"{path}: epoch: should count from 1, each epoch once; {remedy}")
+    for name in NEVER_NEGATIVE:
+        if name in history and bool((history[name] < 0).any()):
+            raise GanbenchError(f"{path}: {name}: should never be negative; {remedy}")
     return history
 
 
@@ -155,12 +160,15 @@ def collect(suite_config: Path, results: Path) -> list[ExperimentResults]:
 
     Raises:
         GanbenchError: a record is missing, malformed, or made with other settings, other code or
-            other data than the records beside it.
+            other data than the records beside it, or from other files than they list.
     """
-    return [
+    collected = [
         _experiment(results, name, config, experiment, seeds)
         for name, config, experiment, seeds in suite_experiments(suite_config)
     ]
+    records = {stored.path: stored.record for one in collected for stored in one.stored}
+    chain.refuse(records, load_suite(suite_config).name)
+    return collected
 
 
 def _experiment(

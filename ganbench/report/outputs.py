@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.config import suite_experiments
-from ganbench.report.formats import CAPTIONS, FORMATS, TABLE_FORMATS
+from ganbench.report.formats import CAPTIONS, FORMATS, TABLE_FORMATS, in_page
 from ganbench.report.sample_metrics import outputs as score_outputs
 
 TABLES = {
@@ -61,7 +61,7 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
     entries[PAGE] = _captioned("likelihood", reading)
     for name, _, experiment, _ in suite_experiments(suite_config):
         for figure, category in FIGURES.items():
-            labels = {"experiment": experiment.title}
+            labels = {"experiment": in_page(experiment.title)}
             entries[figure_file(figure, name)] = _captioned(
                 figure, {"category": category, "labels": labels}
             )

@@ -15,6 +15,8 @@ SOURCE = Path(__file__).parents[2] / "docs" / "likelihood.md"
 def write_page(out: Path, source: Path = SOURCE, title: str = "") -> None:
     """Writes the page; the same words give the same bytes.
 
+    HTML in the source is shown as text, never live.
+
     Args:
         out: the HTML file.
         source: Markdown.
@@ -25,7 +27,7 @@ def write_page(out: Path, source: Path = SOURCE, title: str = "") -> None:
     """
     text = read_text(source, "run in a checkout of the source")
     title = escape(title or text.partition("\n")[0].lstrip("# "))
-    body = MarkdownIt("commonmark").enable("table").render(text)
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     with atomic_path(out) as temporary:
         temporary.write_text(
             f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -53,7 +53,8 @@ def new_figure(title: str, footer: str, height: float) -> Figure:
         height: inches.
     """
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    figure.suptitle(title, x=0.02, ha="left")
+    # A title's dollars and backslashes are no mathematics.
+    figure.suptitle(title, x=0.02, ha="left", parse_math=False)
     figure.supxlabel(footer, x=0.02, ha="left", fontsize=6, color="0.35")
     return figure
 

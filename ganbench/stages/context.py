@@ -159,9 +159,10 @@ class Job:
         record.write(self.out)
         return record
 
-    def pass_on(self, earlier: Record) -> Record:
-        """Writes a record that carries on why an earlier stage has nothing to work on."""
-        return self.record(status=earlier.status, message=earlier.message)
+    def pass_on(self, earlier: Record, path: Path) -> Record:
+        """Writes a record that carries on why an earlier stage, of that path, has no result."""
+        inputs = {path.name: file_sha256(path)}
+        return self.record(status=earlier.status, message=earlier.message, inputs=inputs)
 
 
 def resolve_device(device: str) -> str:

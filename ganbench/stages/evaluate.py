@@ -41,7 +41,7 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
             f"and {job.seed}; run `ganbench sample` again"
         )
     if sampled.status != "ok":
-        return job.pass_on(sampled)
+        return job.pass_on(sampled, sample_record)
     dataset = job.load_same_data(data_dir, sampled, sample_record)
     likelihood = Likelihood.of(job, dataset)
     metrics: list[Metric] = []

@@ -47,7 +47,7 @@ def sample(job: Job, train_record: Path, data_dir: Path) -> Record:
             f"and {job.seed}; run `ganbench train` again"
         )
     if trained.status != "ok":
-        return job.pass_on(trained)
+        return job.pass_on(trained, train_record)
     dataset = job.load_same_data(data_dir, trained, train_record)
     train = job.images(dataset, dataset.train)
     files, inputs = [], {train_record.name: file_sha256(train_record)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ganbench.catalogue import DATASETS
-from ganbench.config import Experiment, suite_experiments
+from ganbench.config import Experiment, settings_digest, suite_experiments
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Provenance, Record
 
@@ -60,6 +60,16 @@ class Synthetic:
             old = content[key]
             content[key] = old | value if isinstance(old, dict) else value
         path.write_text(json.dumps(content))
+        self.chain(path.parent)
+
+    def chain(self, folder: Path) -> None:
+        """Lets each later record of a seed name the one before as it is now."""
+        for before, after in (("train", "sample"), ("sample", "evaluate")):
+            source, path = folder / f"{before}.json", folder / f"{after}.json"
+            if source.exists() and path.exists():
+                content = json.loads(path.read_text())
+                content["inputs"][source.name] = file_sha256(source)
+                path.write_text(json.dumps(content))
 
     def write(self) -> "Synthetic":
         entries = [
@@ -113,6 +123,7 @@ class Synthetic:
                 stage, name, experiment, seed, status, metrics if status == "ok" else [], files
             )
             record.write(folder / f"{stage}.json")
+        self.chain(folder)
 
     def _metrics(self, name: str, experiment: Experiment, seed: int) -> dict[str, list[Metric]]:
         score = self.scores.get((name, seed), 200.0 + seed)
@@ -158,6 +169,10 @@ def _record(
     metrics: list[Metric] | None = None,
     files: list[Path] | None = None,
 ) -> Record:
+    settings, digest = experiment.model_dump(mode="json"), experiment.digest
+    if stage == "fetch":
+        settings = {"dataset": name}
+        digest = settings_digest(settings)
     return Record(
         stage=stage,
         status=status,
@@ -165,8 +180,8 @@ def _record(
         suite="synthetic",
         experiment=name,
         seed=seed,
-        config=experiment.model_dump(mode="json"),
-        config_digest=experiment.digest,
+        config=settings,
+        config_digest=digest,
         files={file.name: file_sha256(file) for file in files or []},
         datasets={"train": "a" * 64, "test": "b" * 64} if status == "ok" else {},
         metrics=metrics or [],

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from ganbench.chain import SEED_STAGES
 from ganbench.config import load_experiment
 from ganbench.errors import GanbenchError
 from ganbench.numerics import NUMERICS
-from ganbench.provenance import code_digest
+from ganbench.provenance import code_digest, file_sha256
 from ganbench.report.build import build
-from ganbench.report.collect import SEED_STAGES
 
 ROOT = Path(__file__).parents[2]
 NAME = "mnist_bfloat16"
@@ -31,13 +31,22 @@ def grown(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "results" / "published" / NAME, results)
     shutil.copytree(results / NAME / "seed_1", results / NAME / "seed_2")
     settings = load_experiment(experiment)
+    folder = results / NAME / "seed_2"
+    # Another seed has another history and other weights and samples, of which later records know.
+    history = folder / "history.csv"
+    history.write_text(history.read_text().replace("1,1,500,", "1,1,500.0,", 1))
+    known: dict[str, str] = {"history.csv": file_sha256(history)}
     for stage in SEED_STAGES:
-        path = results / NAME / "seed_2" / f"{stage}.json"
+        path = folder / f"{stage}.json"
         record = json.loads(path.read_text())
         made = {"code_digest": code_digest(stage), "numerics": NUMERICS[stage]}
         record |= {"seed": 2, "config_digest": settings.digest}
         record["provenance"] |= made
+        known |= {name: known.get(name, digest[::-1]) for name, digest in record["files"].items()}
+        record["files"] = {name: known[name] for name in record["files"]}
+        record["inputs"] = {name: known[name] for name in record["inputs"]}
         path.write_text(json.dumps(record))
+        known[path.name] = file_sha256(path)
     return tmp_path
 
 

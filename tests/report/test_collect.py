@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ganbench.config import Experiment
 from ganbench.errors import GanbenchError
 from ganbench.numerics import VERSION_1_CODE
 from ganbench.report.collect import collect, read_history
@@ -75,7 +76,7 @@ def test_a_training_run_outlives_another_evaluation(synthetic: Write) -> None:
     path = suite.record_path("digits", 0, "train")
     config = json.loads(path.read_text())["config"]
     config["evaluation"]["checkpoints"] = ["last"]
-    suite.edit(path, config=config, config_digest="f" * 64)
+    suite.edit(path, config=config, config_digest=Experiment.model_validate(config).digest)
     read(suite)
 
 
@@ -157,6 +158,7 @@ ROW = "1,1,0.1,-3.5\n"
         (b"epoch,phase\n1,1\n", "has no column 'learning_rate'"),
         (f"{{}}{ROW}{ROW}".encode(), "epoch: should count from 1, each epoch once"),
         (f"{{}}{ROW}".replace("0.1", "fast").encode(), "'learning_rate': should be numbers"),
+        (f"{{}}{ROW}".replace("1,1", "1,-1").encode(), "phase: should never be negative"),
         (b"\xff\xfe1", "is not UTF-8 (byte 0xff at 0)"),
     ],
 )

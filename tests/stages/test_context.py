@@ -50,8 +50,10 @@ def test_a_record_says_who_what_where_and_with_what(project: Project) -> None:
 
 
 def test_a_stage_without_work_passes_on_why(project: Project) -> None:
+    path = project.job("train").out
     earlier = project.job("train").record(status="diverged", message="epoch 2: not finite")
-    record = project.job("sample").pass_on(earlier)
+    record = project.job("sample").pass_on(earlier, path)
+    assert record.inputs == {path.name: file_sha256(path)}
     assert (record.stage, record.status) == ("sample", "diverged")
     assert record.message == "epoch 2: not finite"
     assert read_record(project.job("sample").out) == record

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganbench.config import suite_experiments
 from ganbench.evaluation.measures import MEASURES
-from ganbench.report.formats import CAPTIONS, TABLE_FORMATS
+from ganbench.report.formats import CAPTIONS, TABLE_FORMATS, in_page
 
 GROUPS = tuple(dict.fromkeys(measure.group for measure in MEASURES.values()))
 
@@ -39,7 +39,7 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
         for group in GROUPS:
             labels = {"experiment": "all experiments", "shows": group}
             entries[f"{table_stem(group)}.html"] = _entry(table_stem(group), labels)
-        labels = {"experiment": experiment.title, "shows": "figure"}
+        labels = {"experiment": in_page(experiment.title), "shows": "figure"}
         entries[f"{figure_stem(name)}.svg"] = _entry("scores", labels)
     return entries
 

@@ -30,7 +30,8 @@ def variance_figure(parts: Sequence[Part], title: str, footer: str) -> Figure:
             axes.plot(part.interval, (row, row), color=colours[part.part], linewidth=1)
         # A part of 0 lies on the frame.
         axes.plot(part.deviation, row, "o", color=colours[part.part], markersize=4, clip_on=False)
-    axes.set_yticks(range(len(shown)), [f"{part.title}: {part.part}" for part in shown])
+    labels = [f"{part.title}: {part.part}" for part in shown]
+    axes.set_yticks(range(len(shown)), labels, parse_math=False)
     axes.tick_params(axis="y", labelsize=6)
     axes.invert_yaxis()
     axes.set_xscale("symlog", linthresh=LINEAR_BELOW)

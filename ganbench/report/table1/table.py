@@ -1,5 +1,6 @@
 """Table 1 as people read it: csv with numbers, md, html, LaTeX and the terminal with words."""
 
+import re
 import string
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -185,9 +186,14 @@ def _flat(row: Row) -> dict[str, Any]:
 
 
 def _markdown(table: PrintedTable) -> str:
-    frame = table.frame.map(lambda cell: cell.replace("|", r"\|"))
+    frame = table.frame.map(lambda cell: _no_tags(cell).replace("|", r"\|"))
     body = frame.to_markdown(index=False, disable_numparse=True)
-    return "\n\n".join([f"**{table.title}**", body, *table.notes]) + "\n"
+    return "\n\n".join([f"**{_no_tags(table.title)}**", body, *map(_no_tags, table.notes)]) + "\n"
+
+
+def _no_tags(text: str) -> str:
+    """Markdown hands what looks like a tag of HTML on as one."""
+    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text)
 
 
 def _html(table: PrintedTable) -> str:

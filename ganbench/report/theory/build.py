@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ganbench import chain
 from ganbench.archives import read_npz
 from ganbench.config import settings_digest
 from ganbench.provenance import atomic_path
@@ -83,6 +84,7 @@ def _read(path: Path, config: Path, experiment: TheoryExperiment, seeds: tuple[i
     record = read_record(path)
     now = settings_digest({"study": experiment.study.model_dump(mode="json"), "seeds": list(seeds)})
     refuse_stale(path, record.config_digest, now, config)
+    chain.refuse({path: record})
     return Stored(path, record)
 
 

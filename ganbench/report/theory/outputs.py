@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.config import entry_file, experiment_name, load, load_suite
-from ganbench.report.formats import CAPTIONS, FORMATS, TABLE_FORMATS
+from ganbench.report.formats import CAPTIONS, FORMATS, TABLE_FORMATS, in_page
 from ganbench.theory.config import TheoryExperiment
 
 STATEMENTS = "theory_statements"
@@ -49,7 +49,7 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
     """Returns which outputs the HTML report shows, with the arguments of Snakemake's report()."""
     entries: dict[str, dict[str, Any]] = {}
     for name, _, experiment, _ in theory_experiments(suite_config):
-        kind, title = experiment.study.kind, experiment.title
+        kind, title = experiment.study.kind, in_page(experiment.title)
         for stem in figures(name, experiment):
             part = stem.removeprefix(name)
             labels = {"experiment": title, "shows": part.removeprefix("_") or "figure"}
