@@ -154,7 +154,8 @@ def provenance(
         impl=impl,
         precision=precision,
         started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-        wall_time_s=round(time.time() - started + earlier_s, 3),
+        # The clock may have been set back.
+        wall_time_s=round(max(time.time() - started, 0.0) + earlier_s, 3),
     )
 
 
