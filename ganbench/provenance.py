@@ -1,12 +1,15 @@
-"""Where a number comes from: code, commit, versions, machine."""
+"""Where a number comes from (code, commit, versions, machine), and writing whole files."""
 
-import ast
+import errno
+import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,6 +17,7 @@ from pathlib import Path
 
 from ganbench.errors import GanbenchError
 from ganbench.inputs import LARGEST_FILE, open_input, reason, shown
+from ganbench.syntax import imported_names, tree_text
 
 # The module where each stage starts; its digest covers what that module imports, and so on down.
 STAGES = {
@@ -31,20 +35,22 @@ STAGES = {
 PACKAGES = ("ganbench", "ganbench_kernels")
 # A module that imports by name at run time, and the folder of what it may import.
 BY_NAME = {"ganbench.data.datasets": "ganbench.data"}
+# What a folder's file system says where only files can be synced.
+NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 
 
 @cache
 def code_digest(stage: str) -> str:
     """Returns the sha256 of the syntax trees of every module of ours that a stage imports.
 
-    Comments, docstrings and layout do not count.
+    Comments, docstrings and layout do not count, nor does the version of Python.
 
     Args:
         stage: a key of `STAGES`.
     """
     digest = hashlib.sha256()
     for name, path in sorted(stage_modules(STAGES[stage]).items()):
-        digest.update(f"{name}:{_tree(path)}".encode())
+        digest.update(f"{name}:{tree_text(path)}".encode())
     return digest.hexdigest()
 
 
@@ -57,7 +63,7 @@ def stage_modules(module: str) -> dict[str, Path]:
         path = _source(name)
         if name not in files and path is not None:
             files[name] = path
-            waiting += _imports(path)
+            waiting += imported_names(path)
             if name in BY_NAME:
                 waiting += [
                     f"{BY_NAME[name]}.{sibling.stem}" for sibling in path.parent.glob("*.py")
@@ -79,34 +85,6 @@ def _source(name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _imports(path: Path) -> list[str]:
-    """Names that a file imports; `from a import b` may mean the module a.b."""
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
-
-
-def _tree(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            body[:] = body[1:] or [ast.Pass()]
-    return ast.dump(tree)
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
-
-
 def file_sha256(path: Path) -> str:
     """Returns the sha256 of a file's bytes, as hexadecimal digits.
 
@@ -121,28 +99,66 @@ def file_sha256(path: Path) -> str:
 def git_state() -> tuple[str, bool]:
     """Returns the commit of the source tree, and whether it was changed.
 
-    Outside a checkout the commit is what the environment variable GANBENCH_COMMIT says, else "".
-    Only changes to tracked files outside results/ count: results are what runs write.
+    Outside a checkout of ours the commit is what the environment variable GANBENCH_COMMIT says,
+    else "". Only changes to tracked files outside results/ count: results are what runs write.
     """
-    root = Path(__file__).parent.parent
-    commit = _git(root, "rev-parse", "HEAD") or os.environ.get("GANBENCH_COMMIT", "")
+    root, problem = _root(), git_problem()
+    commit = os.environ.get("GANBENCH_COMMIT", "")
+    if problem and not commit:
+        print(
+            f"{root}: its commit is not recorded ({problem}); make git read it, "
+            "or set GANBENCH_COMMIT",
+            file=sys.stderr,
+        )
+    if problem or not _is_our_checkout(root):
+        return commit, False
     changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
-    return commit, bool(changed)
+    return _git(root, "rev-parse", "HEAD")[0] or commit, bool(changed[0])
 
 
-def _git(root: Path, *arguments: str) -> str:
+@cache
+def git_problem() -> str:
+    """Returns why the commit of a checkout cannot be read, such as dubious ownership; else ""."""
+    root = _root()
+    return _git(root, "rev-parse", "HEAD")[1] if (root / ".git").exists() else ""
+
+
+def _root() -> Path:
+    return Path(__file__).resolve().parent.parent
+
+
+def _is_our_checkout(root: Path) -> bool:
+    """Whether the commit is ours: not that of a repository into which the package was copied."""
+    project = root / "pyproject.toml"
+    ours = r'^name *= *"ganbench"'
+    return (
+        (root / ".git").exists()
+        and project.is_file()
+        and re.search(ours, project.read_text(encoding="utf-8"), re.MULTILINE) is not None
+        and bool(_git(root, "ls-files", "--", "ganbench/provenance.py")[0])
+    )
+
+
+def _git(root: Path, *arguments: str) -> tuple[str, str]:
+    """Returns what git says, and why it fails."""
+    # Inside a hook these name the repository that the hook belongs to.
+    others = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    environment = {name: value for name, value in os.environ.items() if name not in others}
     try:
         result = subprocess.run(
             ["git", *arguments],
             cwd=root,
+            env=environment,
             capture_output=True,
             text=True,
             encoding="utf-8",
             check=False,
         )
     except FileNotFoundError:
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
+        return "", "git is not installed"
+    if result.returncode:
+        return "", reason(ValueError(next(iter(result.stderr.splitlines()), "git fails")))
+    return result.stdout.strip(), ""
 
 
 def versions() -> dict[str, str]:
@@ -235,22 +251,97 @@ def temporary_path(path: Path) -> Path:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Gives a temporary name beside `path`; what was written there takes its name at the end.
 
+    The file's mode follows the umask, whoever wrote it. What a killed process left of an earlier
+    attempt is swept first; a lock tells it from what another process is writing.
+
     Raises:
         GanbenchError: the folder cannot be written, or the disk is full.
     """
     temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        _sweep(path)
+        with open(temporary, "wb") as lock:
+            mode = os.fstat(lock.fileno()).st_mode
+            _try_lock(lock.fileno())
+            yield temporary
+            temporary.chmod(mode & 0o7777)
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
+        # A library that writes part of a file and stops has no number for it.
+        why = error.strerror or (f"the disk or quota is full: {error}")
         raise GanbenchError(
-            f"{path}: cannot be written ({error.strerror or error}); "
-            "free some space or choose another folder"
+            f"{path}: cannot be written ({why}); free some space or choose another folder"
         ) from error
     finally:
         # Asked first, because unlink fails in a folder that is none, or is read-only.
         if os.path.exists(temporary):
             temporary.unlink()
+
+
+def _sweep(path: Path) -> None:
+    """Deletes temporary files of `path` that no process writes any more."""
+    name = re.compile(re.escape(f".{path.name}.") + r"\d+\.tmp")
+    for old in path.parent.iterdir():
+        if name.fullmatch(old.name) and old.is_file() and not old.is_symlink():
+            with open(old, "rb") as file:
+                if _try_lock(file.fileno()):
+                    old.unlink(missing_ok=True)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Whether the lock is ours now; a file system without locks counts as another's."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a new name last: a file's own sync does not cover it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Keeps a folder for this process; a process that is killed leaves no lock behind.
+
+    Raises:
+        GanbenchError: another process has it, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise GanbenchError(
+            f"{folder}: cannot be written ({error.strerror}); "
+            "free some space or choose another folder"
+        ) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise GanbenchError(
+                f"{folder}: another `ganbench train` is at work here; wait until it has ended, "
+                "or stop it"
+            ) from None
+        except OSError as error:
+            print(
+                f"{folder}: cannot be locked ({error.strerror}); see that no other `ganbench "
+                "train` writes there",
+                file=sys.stderr,
+            )
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,6 +1,7 @@
 """Digests of code, files that are whole or absent, and where a number was made."""
 
 import errno
+import fcntl
 import hashlib
 import importlib
 import itertools
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ganbench import provenance
@@ -21,10 +23,13 @@ from ganbench.provenance import (
     code_digest,
     device_name,
     file_sha256,
+    git_problem,
     git_state,
+    locked_folder,
     stage_modules,
     versions,
 )
+from ganbench.syntax import tree_text
 
 START = '''"""What it does."""
 import os
@@ -209,13 +214,19 @@ def git(folder: Path, *arguments: str) -> str:
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A git checkout in whose package folder `provenance` believes to lie."""
     root = tmp_path / "checkout"
-    for name in ("ganbench/code.py", "results/table.csv"):
-        (root / name).parent.mkdir(parents=True)
+    for name in ("ganbench/provenance.py", "ganbench/code.py", "results/table.csv"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("old")
+    (root / "pyproject.toml").write_text('[project]\nname = "ganbench"\n')
     monkeypatch.setattr(provenance, "__file__", str(root / "ganbench" / "provenance.py"))
-    git_state.cache_clear()
+    forget()
     yield root
+    forget()
+
+
+def forget() -> None:
     git_state.cache_clear()
+    git_problem.cache_clear()
 
 
 def test_a_commit_and_whether_its_source_was_changed(checkout: Path) -> None:
@@ -234,9 +245,130 @@ def test_a_commit_and_whether_its_source_was_changed(checkout: Path) -> None:
 @pytest.mark.usefixtures("checkout")
 def test_no_checkout_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert git_state() == ("", False)
-    git_state.cache_clear()
+    forget()
     monkeypatch.setenv("PATH", "")
     assert git_state() == ("", False)
+
+
+def commit_all(root: Path) -> str:
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "first")
+    return git(root, "rev-parse", "HEAD")
+
+
+def test_a_copy_in_somebody_elses_repository_has_no_commit(checkout: Path) -> None:
+    commit_all(checkout.parent)
+    assert git_state() == ("", False)
+
+
+def test_a_package_beside_somebody_elses_project_has_no_commit(checkout: Path) -> None:
+    (checkout / "pyproject.toml").write_text('[project]\nname = "theirs"\n')
+    commit_all(checkout)
+    assert git_state() == ("", False)
+
+
+def test_a_hooks_repository_is_not_ours(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = commit_all(checkout)
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    assert git_state() == (commit, False)
+
+
+def test_dubious_ownership_is_said(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit_all(checkout)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert git_state() == ("", False)
+    assert "detected dubious ownership" in git_problem()
+    error = capsys.readouterr().err
+    assert error.startswith(f"{checkout}: its commit is not recorded (fatal: detected dubious")
+    assert error.endswith("; make git read it, or set GANBENCH_COMMIT\n")
+    assert error.count("\n") == 1
+
+
+SYNTAX = (
+    """
+import os
+
+async def f[T](a, /, *b: int, c=1, **d) -> None: ...
+""".replace("[T]", "")
+    + """
+class A(dict, metaclass=type):
+    x: int = u"text"
+    y = f"{os.sep!r:>{x}.2f} {x=}" f"{x:,}" "", [*b, -1j], {**d}, (z := 1), a[1:, ...]
+match x:
+    case {"a": [1, *rest]} if not (lambda: 1): pass
+try: pass
+except* OSError: raise
+"""
+)
+
+
+def test_every_python_gives_the_same_digest(tmp_path: Path) -> None:
+    """What Python 3.11, 3.12 and 3.13 gave."""
+    (tmp_path / "a.py").write_text(SYNTAX)
+    digest = hashlib.sha256(tree_text(tmp_path / "a.py").encode()).hexdigest()
+    assert digest[:16] == "f6d3dc71501095e6"
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_files_mode_follows_the_umask(tmp_path: Path, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        with atomic_path(tmp_path / "weights") as temporary:
+            # Some libraries rename a private file of theirs.
+            temporary.with_name("other").write_text("all")
+            temporary.with_name("other").chmod(0o600)
+            temporary.with_name("other").replace(temporary)
+        with atomic_path(tmp_path / "record") as temporary:
+            temporary.write_text("all")
+    finally:
+        os.umask(old)
+    modes = {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {0o666 & ~umask}
+
+
+def test_what_a_killed_process_left_is_swept_and_what_is_being_written_is_not(
+    tmp_path: Path,
+) -> None:
+    left = tmp_path / ".file.txt.77.tmp"
+    for name in (left.name, ".file.txt.old.tmp", ".other.txt.77.tmp"):
+        (tmp_path / name).write_text("half")
+    with open(left) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with atomic_path(tmp_path / "file.txt") as temporary:
+            temporary.write_text("all")
+        assert left.exists()
+    with atomic_path(tmp_path / "file.txt") as temporary:
+        temporary.write_text("all")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"file.txt", ".file.txt.old.tmp", ".other.txt.77.tmp"}
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_library_that_writes_a_part_does_not_hide_the_full_disk(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_path(tmp_path / "file.npy") as path, open(path, "wb") as file:
+            np.save(file, np.zeros(10_000))
+
+    with pytest.raises(
+        GanbenchError, match=r"file\.npy: cannot be written \(the disk or quota is f"
+    ):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_one_processs(tmp_path: Path) -> None:
+    with locked_folder(tmp_path / "run"):
+        with pytest.raises(GanbenchError) as error, locked_folder(tmp_path / "run"):
+            pass
+        assert str(error.value) == (
+            f"{tmp_path / 'run'}: another `ganbench train` is at work here; wait until it has "
+            "ended, or stop it"
+        )
+    with locked_folder(tmp_path / "run"):
+        pass
 
 
 def test_versions_name_what_can_change_a_number() -> None:

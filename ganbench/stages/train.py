@@ -2,15 +2,16 @@
 
 import csv
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ganbench.config import settings_digest
@@ -18,7 +19,7 @@ from ganbench.data.datasets import Dataset
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
 from ganbench.evaluation.diversity import COLLAPSED, REFERENCE
 from ganbench.numerics import NUMERICS
-from ganbench.provenance import atomic_path
+from ganbench.provenance import atomic_path, locked_folder
 from ganbench.records import Metric, Record
 from ganbench.stages.context import Job
 from ganbench.training import states
@@ -63,6 +64,7 @@ def train(
         DataNotAvailableError: the data set is missing.
         DivergenceError: a loss or weight of a seed is not finite; its record says so all the same.
         InterruptedRunError: SIGTERM or SIGINT came; the state is saved.
+        GanbenchError: another process trains one of the seeds in the same folder.
     """
     torch.set_num_threads(1)
     try:
@@ -72,8 +74,13 @@ def train(
             raise
         return [job.record(status="data_not_available", message=str(error)) for job in jobs]
     records = []
-    for group in _groups(jobs, dataset, digests, restart):
-        records += group.train(dataset, digests, checkpoint_seconds)
+    with ExitStack() as locks:
+        for folder in sorted({job.out.parent for job in jobs}):
+            locks.enter_context(locked_folder(folder))
+        # A signal after the last update must not end a run whose record is written.
+        signals = locks.enter_context(_noted_signals())
+        for group in _groups(jobs, dataset, digests, restart):
+            records += group.train(dataset, digests, checkpoint_seconds, signals)
     messages = [record.message for record in records if record.status == "diverged"]
     if messages and not in_workflow:
         raise DivergenceError("; ".join(messages))
@@ -89,14 +96,21 @@ class _Group:
     states: list[State]
 
     def train(
-        self, dataset: Dataset, digests: dict[str, str], checkpoint_seconds: float
+        self,
+        dataset: Dataset,
+        digests: dict[str, str],
+        checkpoint_seconds: float,
+        signals: list[int],
     ) -> list[Record]:
         run = self._run(dataset)
         earlier_s = run.counters.seconds
-        self._run_to_the_end(run, checkpoint_seconds)
+        self._run_to_the_end(run, checkpoint_seconds, signals)
         records = [_record(run, s, job, digests, earlier_s) for s, job in enumerate(self.jobs)]
         for checkpoints in self.checkpoints:
-            checkpoints.remove()
+            try:
+                checkpoints.remove()
+            except GanbenchError as problem:
+                print(f"{problem}; the run is done all the same", file=sys.stderr)
         return records
 
     def _run(self, dataset: Dataset) -> Run:
@@ -117,7 +131,7 @@ class _Group:
             print(f"resuming after update {counters.updates} (epoch {counters.epoch})", flush=True)
         return run
 
-    def _run_to_the_end(self, run: Run, checkpoint_seconds: float) -> None:
+    def _run_to_the_end(self, run: Run, checkpoint_seconds: float, signals: list[int]) -> None:
         started = saved = time.monotonic()
         cost = 0.0
         earlier_s = run.counters.seconds
@@ -143,7 +157,7 @@ class _Group:
                 save()
 
         title = self.jobs[0].experiment.title
-        with _noted_signals() as signals, Progress(title, run) as progress:
+        with Progress(title, run) as progress:
             written = time.monotonic()
             while not run.finished:
                 progress.epoch(run, run.run_epoch(after_update))
@@ -173,6 +187,13 @@ def _groups(
         if restart:
             checkpoints.remove()
         newest = checkpoints.load_newest(_check(job, dataset))
+        if newest is None and checkpoints.orphans():
+            names = ", ".join(str(path) for path in checkpoints.orphans())
+            print(
+                f"{job.out}: starts anew; checkpoints of other settings, numbers or data are not "
+                f"used, and deleted when this run is done: {names}",
+                file=sys.stderr,
+            )
         updates = newest[1]["counters"]["updates"] if newest else 0
         group = groups.setdefault(updates, _Group([], [], []))
         group.jobs.append(job)
@@ -260,7 +281,7 @@ def _write_generator(folder: Path, state: str, epoch: int, weights: Mapping[str,
     name = f"generator_{state}.safetensors"
     contiguous = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
     with atomic_path(folder / name) as temporary:
-        save_file(contiguous, temporary, {"epoch": str(epoch)})
+        temporary.write_bytes(save(contiguous, {"epoch": str(epoch)}))
     return name
 
 

@@ -1,9 +1,11 @@
 """Checkpoints that survive a kill at any moment, a full disk and a damaged file.
 
 One file each, written under a temporary name and renamed; the name carries the sha256 of the
-content. The newest two are kept, so that a damaged one has a predecessor.
+content. The newest two are kept, so that a damaged one has a predecessor. Whoever saves or removes
+holds the lock of the run's folder (`ganbench.provenance.locked_folder`).
 """
 
+import hashlib
 import json
 import shutil
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ganbench.errors import GanbenchError
@@ -70,16 +72,20 @@ class Checkpoints:
         Raises:
             GanbenchError: the folder cannot be written, or the disk is full; older ones stay.
         """
-        target = self.folder / f"{number:09d}.safetensors"
-        metadata = {"digest": self.digest, "state": json.dumps(state)}
-        with atomic_path(target) as temporary:
-            try:
-                save_file(tensors, temporary, metadata)
-            except SafetensorError as error:
-                raise OSError(str(error)) from error
-        target.rename(self.folder / f"{number:09d}-{file_sha256(target)[:16]}.safetensors")
-        for old in self._newest_first()[KEPT:]:
-            old.unlink()
+        content = save(tensors, {"digest": self.digest, "state": json.dumps(state)})
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        with atomic_path(self.folder / f"{number:09d}-{digest}.safetensors") as temporary:
+            temporary.write_bytes(content)
+        newest = self._newest_first()
+        try:
+            # Older ones, and what a killed run left of a checkpoint.
+            for old in set(self.folder.iterdir()) - set(newest[:KEPT]):
+                if not old.is_dir() or old.is_symlink():
+                    old.unlink()
+        except OSError as problem:
+            print(
+                f"{self.folder}: old files cannot be removed ({reason(problem)})", file=sys.stderr
+            )
 
     def load_newest(self, check: Check | None = None) -> State | None:
         """Returns tensors and state of the newest sound checkpoint, None if there is none at all.
@@ -127,12 +133,23 @@ class Checkpoints:
             raise UnusableError(f"{path}: {problem}")
         return tensors, state
 
+    def orphans(self) -> list[Path]:
+        """Returns the folders of checkpoints of other settings, numbers or data, beside ours."""
+        return [path for path in sorted(self.folder.parent.glob("*")) if path != self.folder]
+
     def remove(self) -> None:
-        """Deletes the run's checkpoints, and what a killed run left of one, once it is done."""
-        if self.folder.is_dir():
-            shutil.rmtree(self.folder)
-            if not any(self.folder.parent.iterdir()):
-                self.folder.parent.rmdir()
+        """Deletes the run's checkpoints, what a killed run left of one, and orphans.
+
+        Raises:
+            GanbenchError: a file cannot be deleted.
+        """
+        try:
+            if self.folder.parent.is_dir():
+                shutil.rmtree(self.folder.parent)
+        except OSError as problem:
+            raise GanbenchError(
+                f"{self.folder.parent}: cannot be deleted ({reason(problem)}); delete it by hand"
+            ) from None
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("*-*.safetensors"), reverse=True)

@@ -14,10 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ganbench.errors import GanbenchError
-from ganbench.provenance import file_sha256
+from ganbench.provenance import file_sha256, locked_folder
 from ganbench.records import read_record
 from ganbench.stages import train as stage
 from ganbench.stages.train import InterruptedRunError, train
+from ganbench.training import checkpoints
 from ganbench.training.checkpoints import Checkpoints
 from ganbench.training.loop import Run
 from ganbench.training.progress import Progress
@@ -129,8 +130,53 @@ def test_other_settings_do_not_meet_the_checkpoint(
     signal_at(0)
     project.settings["training"] |= change
     project.write()
+    (orphan,) = (project.folder / "seed_0" / "checkpoints").iterdir()
     run(project)
-    assert "resuming" not in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "resuming" not in captured.out
+    out = project.folder / "seed_0" / "train.json"
+    assert captured.err == (
+        f"{out}: starts anew; checkpoints of other settings, numbers or data are not used, and "
+        f"deleted when this run is done: {orphan}\n"
+    )
+    assert not orphan.exists()
+
+
+def test_a_finished_run_survives_that_its_checkpoints_stay(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(checkpoints.shutil, "rmtree", refuse)
+    record = run(project, checkpoint_seconds=0)
+    assert read_record(project.folder / "seed_0" / "train.json") == record
+    assert capsys.readouterr().err == (
+        f"{project.folder / 'seed_0' / 'checkpoints'}: cannot be deleted (Permission denied); "
+        "delete it by hand; the run is done all the same\n"
+    )
+
+
+def test_a_signal_after_the_record_does_not_fail_the_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Checkpoints.remove
+
+    def remove(self: Checkpoints) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        plain(self)
+
+    monkeypatch.setattr(Checkpoints, "remove", remove)
+    assert run(project, checkpoint_seconds=0).status == "ok"
+
+
+def test_of_two_trains_on_a_seed_the_second_is_refused(project: Project) -> None:
+    with (
+        locked_folder(project.folder / "seed_0"),
+        pytest.raises(GanbenchError, match="another `ganbench train` is at work here; wait until"),
+    ):
+        run(project)
+    assert run(project).status == "ok"
 
 
 def test_words_and_protocol_do_meet_the_checkpoint(
