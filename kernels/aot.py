@@ -26,10 +26,18 @@ BUDGETS = Path(__file__).parent / "aot_budgets.json"
 TARGETS = {
     "sm_80": GPUTarget("cuda", 80, 32),
     "sm_90": GPUTarget("cuda", 90, 32),
+    "sm_100": GPUTarget("cuda", 100, 32),
+    "sm_120": GPUTarget("cuda", 120, 32),
     "gfx942": GPUTarget("hip", "gfx942", 64),
 }
 # The compiler does not check what a program may take of a processor's shared memory, bytes.
-SHARED_LIMITS = {"sm_80": 166_912, "sm_90": 232_448, "gfx942": 65_536}
+SHARED_LIMITS = {
+    "sm_80": 166_912,
+    "sm_90": 232_448,
+    "sm_100": 232_448,
+    "sm_120": 101_376,
+    "gfx942": 65_536,
+}
 REGISTER_UNIT = 8
 # What the name of an argument says of its type, unless a build says otherwise: other pointers have
 # the type of the build's variant, other arguments are whole numbers.

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 Impl = Literal["auto", "reference", "triton"]
-ARCHITECTURES = ("sm_80", "sm_90", "gfx942")
+ARCHITECTURES = ("sm_80", "sm_90", "sm_100", "sm_120", "gfx942")
+NVIDIA = (12, "sm_120"), (10, "sm_100"), (9, "sm_90"), (8, "sm_80")  # from which major capability
 TRITON_DTYPES = (torch.float32, torch.bfloat16)
 
 _choices: dict[str, set[str]] = {}
@@ -114,27 +115,37 @@ def kernel_config(kernel: str, variant: str, device: torch.device) -> dict[str, 
 
 @cache
 def settings_of(arch: str) -> dict[str, dict[str, Any]]:
-    """Returns the settings that ship for an architecture, by kernel and variant.
+    """Returns the settings that ship for an architecture, by kernel and variant."""
+    return merged(defaults_of(arch), tuned_table(arch)["configs"])
 
-    They are the defaults of the ops' specs, where the tuned table has no entry of its own.
-    """
+
+def defaults_of(arch: str) -> dict[str, dict[str, Any]]:
+    """Returns what an architecture's tuned table changes: the specs', or those of another table."""
     # The specs hold the public ops, which import this module.
     from ganbench_kernels.spec import specs
 
-    merged = {
-        name: dict(table) for spec in specs().values() for name, table in spec.settings.items()
-    }
-    for name, table in tuned_table(arch)["configs"].items():
-        merged.setdefault(name, {}).update(table)
-    return merged
+    base = tuned_table(arch)["extends"]
+    if base:
+        return settings_of(base)
+    return {name: dict(table) for spec in specs().values() for name, table in spec.settings.items()}
+
+
+def merged(
+    settings: dict[str, dict[str, Any]], changes: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Returns settings by kernel and variant with another table's entries in their places."""
+    names = settings.keys() | changes.keys()
+    return {name: settings.get(name, {}) | changes.get(name, {}) for name in sorted(names)}
 
 
 @cache
 def tuned_table(arch: str) -> dict[str, Any]:
-    """Returns what was tuned for an architecture: the settings that are not an op's defaults."""
-    return json.loads(
-        (Path(__file__).parent / "tuned" / f"{arch}.json").read_text(encoding="utf-8")
-    )
+    """Returns what was tuned for an architecture: only settings that differ from its defaults.
+
+    `extends` names the architecture whose settings are the defaults; null means the specs'.
+    """
+    path = Path(__file__).parent / "tuned" / f"{arch}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 @cache
@@ -148,7 +159,7 @@ def architecture(device: torch.device) -> str:
         return "sm_90"
     if torch.version.hip:
         return "gfx942"
-    # Newer GPUs take the settings of the newest architecture that has some.
+    # A GPU between two architectures takes the settings of the older one.
     major = torch.cuda.get_device_capability(device)[0]
     if major < 8:
         name = torch.cuda.get_device_name(device)
@@ -156,7 +167,7 @@ def architecture(device: torch.device) -> str:
             f"kernels: device: no settings for this GPU, got {name}; "
             "use impl='reference', or a GPU of compute capability 8.0 or newer"
         )
-    return "sm_90" if major >= 9 else "sm_80"
+    return next(name for first, name in NVIDIA if major >= first)
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -12,16 +12,22 @@ from ganbench_kernels.spec import BATCH, MNIST_PIXELS, Benchmark, Build, Example
 
 BANDWIDTHS, POINTS, CENTERS = 10, 10 * BATCH, 10_000
 # Points, centers, dimensions, bandwidths.
-SIZES = (70, 300, 63, 10), (1, 1, 1, 1), (130, 65, 32, 3)
+SIZES = (70, 300, 63, 10), (1, 1, 1, 1), (130, 65, 32, 3), (5, 17, 16, 70)
 
 
 def _builds() -> Iterator[Build]:
     from ganbench_kernels.parzen import kernels
 
     # The launch pads the columns and cuts the centers in whole blocks, whatever its caller's sizes.
-    for aligned in (True, False):
+    forms = (
+        ("", 16, True),
+        ("", 16, False),
+        ("bandwidths_32", 32, True),
+        ("bandwidths_64", 64, True),
+    )
+    for case, bandwidths, aligned in forms:
         yield Build(
-            kernels.parzen_kernel, "float32", "", {"BLOCK_K": 16}, aligned,
+            kernels.parzen_kernel, "float32", case, {"BLOCK_K": bandwidths}, aligned,
             always_aligned=("D", "span"),
         )  # fmt: skip
 

@@ -15,12 +15,14 @@ from ganbench_kernels.parzen.tiled import log_volume
 
 # The smallest number of programs that keeps a large GPU busy (132 to 304 processors).
 PROGRAMS = 512
-MIN_BLOCK_K = 16
+MIN_BLOCK_K, MAX_BLOCK_K = 16, 64  # bandwidths of one launch: more would spill registers
 ALIGNMENT = 16
 
 
 def forward(points: Tensor, centers: Tensor, sigmas: Tensor) -> Tensor:
     """Runs `parzen_kernel`: as `tiled.parzen_log_likelihood`, on float32."""
+    if len(sigmas) > MAX_BLOCK_K:
+        return torch.cat([forward(points, centers, some) for some in sigmas.split(MAX_BLOCK_K)])
     (m, size), n, k = points.shape, len(centers), len(sigmas)
     if m == 0 or k == 0:
         return points.new_empty(k, m)

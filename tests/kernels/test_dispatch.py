@@ -180,7 +180,7 @@ def test_choices_are_recorded() -> None:
 @pytest.mark.parametrize("arch", dispatch.ARCHITECTURES)
 def test_tuned_tables_change_what_specs_declare(arch: str) -> None:
     table = dispatch.tuned_table(arch)
-    assert table.keys() == {"measured_on", "configs", "auto"}
+    assert table.keys() == {"measured_on", "extends", "configs", "auto"}
     # Nobody has measured: then `auto` must not leave the reference.
     assert table["measured_on"] or not table["auto"]
     assert table["auto"].keys() <= specs().keys()
@@ -192,12 +192,42 @@ def test_tuned_tables_change_what_specs_declare(arch: str) -> None:
 
 def test_what_nobody_tuned_has_the_settings_of_its_spec(monkeypatch: pytest.MonkeyPatch) -> None:
     tuned = {"sgd_kernel": {"float32": {"BLOCK": 1, "num_warps": 1}}}
-    monkeypatch.setattr(dispatch, "tuned_table", lambda _: {"configs": tuned})
+    monkeypatch.setattr(dispatch, "tuned_table", lambda _: {"extends": None, "configs": tuned})
     settings = dispatch.settings_of.__wrapped__("sm_90")
     defaults = specs()["sgd_momentum_max_norm_"].settings
     assert settings["sgd_kernel"]["float32"] == {"BLOCK": 1, "num_warps": 1}
     assert settings["sgd_kernel"]["bfloat16"] == defaults["sgd_kernel"]["bfloat16"]
     assert settings["sgd_max_norm_kernel"] == defaults["sgd_max_norm_kernel"]
+
+
+def test_a_table_changes_the_one_that_it_extends(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {
+        "old": {"extends": None, "configs": {"sgd_kernel": {"float32": {"BLOCK": 1}}}},
+        "new": {"extends": "old", "configs": {"sgd_kernel": {"bfloat16": {"BLOCK": 2}}}},
+    }
+    monkeypatch.setattr(dispatch, "tuned_table", tables.__getitem__)
+    monkeypatch.setattr(dispatch, "settings_of", dispatch.settings_of.__wrapped__)
+    settings = dispatch.settings_of("new")["sgd_kernel"]
+    assert settings == {"float32": {"BLOCK": 1}, "bfloat16": {"BLOCK": 2}}
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [
+        ((8, 0), "sm_80"),
+        ((8, 9), "sm_80"),
+        ((9, 0), "sm_90"),
+        ((10, 3), "sm_100"),
+        ((11, 0), "sm_100"),
+        ((12, 1), "sm_120"),
+        ((13, 0), "sm_120"),
+    ],
+)
+def test_a_gpu_takes_the_newest_settings_that_are_not_newer(
+    capability: tuple[int, int], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert dispatch.architecture.__wrapped__(torch.device("cuda")) == expected
 
 
 def test_auto_follows_the_tuned_table(monkeypatch: pytest.MonkeyPatch) -> None:
