@@ -274,7 +274,8 @@ for experiment, name, group in BATCHES:
             settings=EXPERIMENTS[experiment][1].training_digest,
             config=EXPERIMENTS[experiment][0],
             seeds=",".join(map(str, group)),
-            out=f"{RESULTS}/{experiment}/seed_{{{{seed}}}}/train.json",
+            # The braces are the command's own.
+            out=lambda wildcards, output: f"{Path(output[0]).parents[1]}/seed_{{seed}}/train.json",
         shell:
             TRAIN
 

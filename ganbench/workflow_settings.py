@@ -62,7 +62,7 @@ def batches(seeds: Mapping[str, Sequence[int]], settings: Mapping[str, Any]) -> 
         settings: checked ones.
 
     Returns:
-        None where each seed has a job of its own.
+        Empty where each seed has a job of its own.
     """
     gpus = settings.get("gpus", 1) if settings.get("device") == "cuda" else None
     found: list[Batch] = []
@@ -76,5 +76,5 @@ def batches(seeds: Mapping[str, Sequence[int]], settings: Mapping[str, Any]) -> 
 
 
 def _batch_name(group: Sequence[int]) -> str:
-    """Its length does not depend on the number of seeds; a seed is in one batch, so it is unique."""
+    """Short however many seeds there are; unique, because a seed is in one batch."""
     return f"seeds_{group[0]}_to_{group[-1]}" if len(group) > 1 else f"seed_{group[0]}"

@@ -159,13 +159,13 @@ def test_everything_is_built(finished: Workspace) -> None:
 def test_every_file_is_declared(finished: Workspace) -> None:
     """What no rule declares is lost where jobs have folders of their own."""
     seed = finished.folder / "results/tiny/tiny/seed_0"
-    undeclared = {"train.json", "sample.json", "evaluate.json", "history.csv"}
-    undeclared |= {f"generator_{state}.safetensors" for state in ("last", "best_validation")}
-    undeclared |= {f"samples_{state}.npy" for state in ("last", "best_validation")}
-    undeclared |= {f"figures_{state}.npz" for state in ("last", "best_validation")}
-    assert {path.name for path in seed.iterdir()} == undeclared
+    expected = {"train.json", "sample.json", "evaluate.json", "history.csv"}
+    expected |= {f"generator_{state}.safetensors" for state in ("last", "best_validation")}
+    expected |= {f"samples_{state}.npy" for state in ("last", "best_validation")}
+    expected |= {f"figures_{state}.npz" for state in ("last", "best_validation")}
+    assert {path.name for path in seed.iterdir()} == expected
     summary = finished.run("--summary")
-    for name in undeclared:
+    for name in expected:
         for experiment in ("tiny", "tfd"):
             assert f"results/tiny/{experiment}/seed_0/{name}" in summary
 
@@ -180,7 +180,7 @@ def test_samples_that_were_deleted_are_not_made_again(finished: Workspace) -> No
 
 def test_results_go_to_another_folder(finished: Workspace) -> None:
     planned = finished.run("-n", "--directory", str(finished.folder / "else where"))
-    assert re.search(r"total +14\n", planned)
+    assert re.search(r"train +2\n", planned)
 
 
 def test_a_name_that_no_folder_can_have_is_one_line(tmp_path: Path) -> None:
@@ -233,9 +233,11 @@ def test_what_is_measured_on_the_data_alone_is_measured_once(finished: Workspace
 
 def test_seeds_can_share_a_job(finished: Workspace) -> None:
     finished.write(epochs=2, seeds="0, 1, 2, 3")
-    together, alone = (finished.planned(f"seeds_per_job={n}") for n in (3, 1))
-    plan = finished.run("-n", "-p", settings=["seeds_per_job=3"])
-    finished.write(epochs=2, seeds="0")
+    try:
+        together, alone = (finished.planned(f"seeds_per_job={n}") for n in (3, 1))
+        plan = finished.run("-n", "-p", settings=["seeds_per_job=3"])
+    finally:
+        finished.write(epochs=2, seeds="0")
     assert (together["train"], alone["train"]) == (3, 3)
     assert "--seeds 0,1,2 --out 'results/tiny/tiny/seed_{seed}/train.json' " in plan
     assert "logs/train_tiny_seeds_0_to_2.log" in plan
@@ -243,8 +245,10 @@ def test_seeds_can_share_a_job(finished: Workspace) -> None:
 
 def test_a_hundred_seeds_in_one_job_have_a_short_name(finished: Workspace) -> None:
     finished.write(epochs=2, seeds=", ".join(map(str, range(100))))
-    plan = finished.run("-n", settings=["device=cuda"])
-    finished.write(epochs=2, seeds="0")
+    try:
+        plan = finished.run("-n", settings=["device=cuda"])
+    finally:
+        finished.write(epochs=2, seeds="0")
     assert "rule train_tiny_seeds_0_to_99:" in plan
     assert "gpu=1" in plan
 
