@@ -1,9 +1,8 @@
 # One rule per verb of the command line; `rule all` is every table, figure, the report and the paper.
 #   snakemake --cores all                                             the paper (configs/suites/paper.yaml)
 #   snakemake --cores all --config suite=configs/suites/demo.yaml     another suite
-# Also settable: device=cpu|cuda, data_dir=FOLDER, seeds_per_job=N (1 on a CPU, all on a GPU).
+# Also settable: device=auto|cpu|cuda, data_dir=FOLDER, gpus=N (that share the seeds of an experiment), seeds_per_job=N.
 import sys
-from glob import glob
 from pathlib import Path
 from shlex import quote
 
@@ -13,11 +12,11 @@ from ganbench.config import load_suite, suite_experiments
 from ganbench.data.fetch import available, data_directory
 from ganbench.errors import GanbenchError
 from ganbench.numerics import NUMERICS
-from ganbench.provenance import code_digest, has_gpu
+from ganbench.provenance import code_digest
 from ganbench.report import outputs as report_outputs
 from ganbench.report.formats import in_page
 from ganbench.report.theory import outputs as theory_outputs
-from ganbench.workflow_settings import check_settings
+from ganbench.workflow_settings import batches, check_settings, find_suite
 
 min_version("9.0")
 
@@ -28,7 +27,9 @@ report: "ganbench/report/captions/workflow.rst"
 # A user's mistake is one line; raised from here it would be a traceback.
 try:
     check_settings(config)
-    SUITE_FILE = Path(config.get("suite", "configs/suites/paper.yaml"))
+    # Of the project, whatever folder results go to; relative in it, so that it can be moved.
+    PROJECT = Path() if Path(workflow.basedir) == Path.cwd() else Path(workflow.basedir)
+    SUITE_FILE = find_suite(config, PROJECT)
     SUITE = load_suite(SUITE_FILE).name
     EXPERIMENTS = {name: entry for name, *entry in suite_experiments(SUITE_FILE)}
     THEORY = {
@@ -45,13 +46,33 @@ REPORTED = report_outputs.outputs(SUITE_FILE) + theory_outputs.outputs(SUITE_FIL
 SHOWN = report_outputs.shown(SUITE_FILE) | theory_outputs.shown(SUITE_FILE)
 # By the environment, not as rule parameters: another device or folder is no reason to run again.
 DATA_DIR = data_directory(config.get("data_dir"))
-DEVICE = config.get("device", "cuda" if has_gpu() else "cpu")
+DEVICE = config.get("device", "auto")
+# By the settings alone: the machine that plans need not be the one that computes.
 GPU = {"gpu": 1} if DEVICE == "cuda" else {}
-SEEDS_PER_JOB = int(config.get("seeds_per_job", 1000 if DEVICE == "cuda" else 1))
+STATES = list(
+    dict.fromkeys(
+        state for entry in EXPERIMENTS.values() for state in entry[1].evaluation.states
+    )
+)
+WEIGHTS = [
+    f"generator_{state}.safetensors"
+    for state in dict.fromkeys(["last", "best_validation", *STATES])
+]
+SAMPLES = [f"samples_{state}.npy" for state in STATES]
+FIGURES = [f"figures_{state}.npz" for state in STATES]
+# A run without results (no data, diverged), or with fewer states than others of the suite, has files
+# that are empty: the engine wants all that a rule declares. Its record names those that count.
+COMPLETE = '; for file in {output:q}; do [ -e "$file" ] || : > "$file"; done'
 shell.prefix(
     f"set -euo pipefail; export PATH={quote(str(Path(sys.executable).parent))}:$PATH "
-    f"GANBENCH_DATA={quote(str(DATA_DIR))} GANBENCH_DEVICE={DEVICE} GANBENCH_SUITE={SUITE}; "
+    f"GANBENCH_DATA={quote(str(DATA_DIR))} GANBENCH_DEVICE={DEVICE} GANBENCH_SUITE={SUITE} "
+    "GANBENCH_CLAIM_GPU=1; "
 )
+
+
+def source(name):
+    """Input: a file of the project, which no storage provider holds."""
+    return local(str(PROJECT / name).replace("{", "{{").replace("}", "}}"))
 
 
 def settings(wildcards):
@@ -70,12 +91,59 @@ def seeds(name):
     return EXPERIMENTS[name][2]
 
 
-def every(record):
-    return [
-        f"{RESULTS}/{name}/seed_{seed}/{record}.json"
-        for name in EXPERIMENTS
-        for seed in seeds(name)
+def beside(names, experiment="{experiment}", seed="{seed}"):
+    return [f"{RESULTS}/{experiment}/seed_{seed}/{name}" for name in names]
+
+
+def of_states(stem, suffix):
+    """Input: a file of each reported state of the experiment."""
+    return lambda wildcards: beside(
+        f"{stem}_{state}.{suffix}" for state in settings(wildcards).evaluation.states
+    )
+
+
+def redrawn_weights(wildcards):
+    """Input: what further draws come from; none where the samples at hand are all."""
+    several = settings(wildcards).evaluation.draws > 1
+    files = ["train.json"] + [
+        f"generator_{state}.safetensors"
+        for state in settings(wildcards).evaluation.states
     ]
+    return beside(files) if several else []
+
+
+def headline(wildcards):
+    """Input: the samples of the first reported state of every seed."""
+    state = settings(wildcards).evaluation.checkpoints[0]
+    return [
+        path
+        for seed in seeds(wildcards.experiment)
+        for path in beside(
+            ["sample.json", f"samples_{state}.npy"], wildcards.experiment, seed
+        )
+    ]
+
+
+def reported_runs():
+    """Input: what the report reads of every seed."""
+    return [
+        path
+        for name, (_, experiment, numbers) in EXPERIMENTS.items()
+        for seed in numbers
+        for path in beside(
+            [
+                *("train.json", "history.csv", "sample.json", "evaluate.json"),
+                f"figures_{experiment.evaluation.checkpoints[0]}.npz",
+            ],
+            name,
+            seed,
+        )
+    ]
+
+
+def memory(megabytes):
+    """More at each retry, where a profile allows retries."""
+    return lambda wildcards, attempt: megabytes * attempt
 
 
 def like(record):
@@ -91,11 +159,7 @@ def like(record):
 
 
 def like_option(wildcards, input):
-    return f"--like {input.like}" if input.like else ""
-
-
-def batched(items, size):
-    return [items[start : start + size] for start in range(0, len(items), size)]
+    return ["--like", input.like] if input.like else []
 
 
 def reported(name):
@@ -110,12 +174,16 @@ wildcard_constraints:
     dataset=r"[a-z0-9_]+",
 
 
+# Nodes of a cluster often have no network.
 localrules:
     all,
+    fetch,
+    paper,
 
 
 onstart:
-    shell("ganbench doctor --suite {SUITE_FILE}")
+    # Its opinion of this machine stops no run: another may be the one that computes.
+    shell("ganbench doctor --suite {SUITE_FILE:q} || true")
 
 
 rule all:
@@ -134,7 +202,7 @@ rule fetch:
     conda:
         "environment.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(3000),
         runtime=60,
     params:
         numerics=NUMERICS["fetch"],
@@ -142,62 +210,106 @@ rule fetch:
         available=lambda wildcards: available(wildcards.dataset, DATA_DIR),
         config=lambda wildcards: BY_DATASET[wildcards.dataset],
     shell:
-        "ganbench fetch --config {params.config} --out {output} --in-workflow > {log} 2>&1"
+        "ganbench fetch --config {params.config:q} --out {output:q} --in-workflow > {log:q} 2>&1; cat {log:q} >&2"
 
 
-# One rule a job, because a job has as many records as seeds.
-for experiment, (config_path, experiment_settings, numbers) in EXPERIMENTS.items():
-    for group in batched(numbers, SEEDS_PER_JOB):
+TRAIN = (
+    "ganbench train --config {params.config:q} --seeds {params.seeds} --out {params.out:q} --in-workflow > {log:q} 2>&1"
+    + COMPLETE
+)
+BATCHES = batches({name: entry[2] for name, entry in EXPERIMENTS.items()}, config)
 
-        rule:
-            name:
-                f"train_{experiment}_{'_'.join(map(str, group))}"
-            input:
-                f"{RESULTS}/data/{experiment_settings.dataset}.json",
-            output:
-                [f"{RESULTS}/{experiment}/seed_{seed}/train.json" for seed in group],
-            log:
-                f"{RESULTS}/logs/train_{experiment}_{'_'.join(map(str, group))}.log",
-            conda:
-                "environment.yaml"
-            resources:
-                **GPU,
-                mem_mb=6000,
-                runtime=2880,
-            params:
-                numerics=NUMERICS["train"],
-                settings=experiment_settings.training_digest,
-                config=config_path,
-                seeds=",".join(map(str, group)),
-                folder=lambda wildcards, output: Path(output[0]).parents[1],
-            shell:
-                "ganbench train --config {params.config} --seeds {params.seeds} --out '{params.folder}/seed_{{seed}}/train.json' --in-workflow > {log} 2>&1"
+
+rule train:
+    input:
+        data_record,
+    output:
+        beside(["train.json", "history.csv", *WEIGHTS]),
+    log:
+        f"{RESULTS}/logs/train_{{experiment}}_{{seed}}.log",
+    # Seeds that are trained together have the rules below.
+    wildcard_constraints:
+        seed=r"(?!)" if BATCHES else r"\d+",
+    conda:
+        "environment.yaml"
+    resources:
+        **GPU,
+        mem_mb=memory(3000),
+        runtime=2880,
+    params:
+        numerics=NUMERICS["train"],
+        settings=lambda wildcards: settings(wildcards).training_digest,
+        config=config_file,
+        seeds="{seed}",
+        out=lambda wildcards, output: output[0],
+    shell:
+        TRAIN
+
+
+# A wildcard cannot stand for a varying number of files, so that each batch has a rule.
+for experiment, name, group in BATCHES:
+
+    rule:
+        name:
+            f"train_{experiment}_{name}"
+        input:
+            f"{RESULTS}/data/{EXPERIMENTS[experiment][1].dataset}.json",
+        output:
+            [
+                path
+                for seed in group
+                for path in beside(
+                    ["train.json", "history.csv", *WEIGHTS], experiment, seed
+                )
+            ],
+        log:
+            f"{RESULTS}/logs/train_{experiment}_{name}.log",
+        conda:
+            "environment.yaml"
+        resources:
+            **GPU,
+            mem_mb=memory(6000),
+            runtime=2880,
+        params:
+            numerics=NUMERICS["train"],
+            settings=EXPERIMENTS[experiment][1].training_digest,
+            config=EXPERIMENTS[experiment][0],
+            seeds=",".join(map(str, group)),
+            # The braces are the command's own.
+            out=lambda wildcards, output: f"{Path(output[0]).parents[1]}/seed_{{seed}}/train.json",
+        shell:
+            TRAIN
 
 
 rule sample:
     input:
-        f"{RESULTS}/{{experiment}}/seed_{{seed}}/train.json",
+        beside(["train.json"]),
+        of_states("generator", "safetensors"),
     output:
-        f"{RESULTS}/{{experiment}}/seed_{{seed}}/sample.json",
+        beside([*SAMPLES, *FIGURES]),
+        record=f"{RESULTS}/{{experiment}}/seed_{{seed}}/sample.json",
     log:
         f"{RESULTS}/logs/sample_{{experiment}}_{{seed}}.log",
     conda:
         "environment.yaml"
     resources:
         **GPU,
-        mem_mb=4000,
+        mem_mb=memory(3000),
         runtime=60,
     params:
         numerics=NUMERICS["sample"],
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
     shell:
-        "ganbench sample --config {params.config} --seeds {wildcards.seed} --out {output} > {log} 2>&1"
+        "ganbench sample --config {params.config:q} --seeds {wildcards.seed} --out {output.record:q} > {log:q} 2>&1"
+        + COMPLETE
 
 
 rule evaluate:
     input:
-        rules.sample.output,
+        beside(["sample.json"]),
+        of_states("samples", "npy"),
+        redrawn_weights,
     output:
         f"{RESULTS}/{{experiment}}/seed_{{seed}}/evaluate.json",
     log:
@@ -206,14 +318,14 @@ rule evaluate:
         "environment.yaml"
     resources:
         **GPU,
-        mem_mb=4000,
+        mem_mb=memory(3000),
         runtime=120,
     params:
         numerics=NUMERICS["evaluate"],
         settings=lambda wildcards: settings(wildcards).digest,
         config=config_file,
     shell:
-        "ganbench evaluate --config {params.config} --seeds {wildcards.seed} --out {output} > {log} 2>&1"
+        "ganbench evaluate --config {params.config:q} --seeds {wildcards.seed} --out {output:q} > {log:q} 2>&1"
 
 
 rule baselines:
@@ -228,7 +340,7 @@ rule baselines:
         "environment.yaml"
     resources:
         **GPU,
-        mem_mb=4000,
+        mem_mb=memory(3000),
         runtime=120,
     params:
         numerics=NUMERICS["baselines"],
@@ -236,15 +348,12 @@ rule baselines:
         config=config_file,
         like=like_option,
     shell:
-        "ganbench baselines --config {params.config} --out {output} {params.like} --in-workflow > {log} 2>&1"
+        "ganbench baselines --config {params.config:q} --out {output:q} {params.like:q} --in-workflow > {log:q} 2>&1"
 
 
 rule sample_metrics:
     input:
-        lambda wildcards: [
-            f"{RESULTS}/{wildcards.experiment}/seed_{seed}/sample.json"
-            for seed in seeds(wildcards.experiment)
-        ],
+        headline,
         like=like("sample_metrics"),
     output:
         f"{RESULTS}/{{experiment}}/sample_metrics.json",
@@ -254,7 +363,7 @@ rule sample_metrics:
         "environment.yaml"
     resources:
         **GPU,
-        mem_mb=6000,
+        mem_mb=memory(4000),
         runtime=60,
     params:
         numerics=NUMERICS["sample_metrics"],
@@ -263,19 +372,20 @@ rule sample_metrics:
         like=like_option,
         seeds=lambda wildcards: ",".join(map(str, seeds(wildcards.experiment))),
     shell:
-        "ganbench sample-metrics --config {params.config} --seeds {params.seeds} --out {output} {params.like} --in-workflow > {log} 2>&1"
+        "ganbench sample-metrics --config {params.config:q} --seeds {params.seeds} --out {output:q} {params.like:q} --in-workflow > {log:q} 2>&1"
 
 
 rule theory:
     output:
-        f"{RESULTS}/{{experiment}}/theory.json",
+        record=f"{RESULTS}/{{experiment}}/theory.json",
+        arrays=f"{RESULTS}/{{experiment}}/theory.npz",
     log:
         f"{RESULTS}/logs/theory_{{experiment}}.log",
     conda:
         "environment.yaml"
     resources:
         **GPU,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=60,
     params:
         numerics=NUMERICS["theory"],
@@ -285,20 +395,25 @@ rule theory:
         config=lambda wildcards: THEORY[wildcards.experiment][0],
         seeds=lambda wildcards: ",".join(map(str, THEORY[wildcards.experiment][2])),
     shell:
-        "ganbench theory --config {params.config} --seeds {params.seeds} --out {output} > {log} 2>&1"
+        "ganbench theory --config {params.config:q} --seeds {params.seeds} --out {output.record:q} > {log:q} 2>&1"
 
 
 rule report:
     input:
-        every("train"),
-        every("sample"),
-        every("evaluate"),
+        reported_runs(),
         expand(f"{RESULTS}/{{experiment}}/baselines.json", experiment=EXPERIMENTS),
         expand(f"{RESULTS}/{{experiment}}/sample_metrics.json", experiment=EXPERIMENTS),
         expand(f"{RESULTS}/data/{{dataset}}.json", dataset=BY_DATASET),
-        expand(f"{RESULTS}/{{experiment}}/theory.json", experiment=THEORY),
-        captions=glob("ganbench/report/captions/*.rst"),
-        words=["docs/likelihood.md", "paper/claims.yaml"],
+        expand(
+            f"{RESULTS}/{{experiment}}/theory.{{suffix}}",
+            experiment=THEORY,
+            suffix=["json", "npz"],
+        ),
+        captions=[
+            source(f"ganbench/report/captions/{path.name}")
+            for path in (PROJECT / "ganbench/report/captions").glob("*.rst")
+        ],
+        words=[source("docs/likelihood.md"), source("paper/claims.yaml")],
     output:
         report=f"{REPORT}/report.json",
         shown=[reported(name) for name in REPORTED[1:]],
@@ -307,21 +422,22 @@ rule report:
     conda:
         "environment.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     params:
         code=code_digest("report"),
         suite=SUITE_FILE,
         settings=[in_page(entry[1].model_dump_json()) for entry in EXPERIMENTS.values()],
     shell:
-        "ganbench report --config {params.suite} --out {output.report} > {log} 2>&1"
+        "ganbench report --config {params.suite:q} --out {output.report:q} > {log:q} 2>&1"
 
 
 rule paper:
     input:
-        "paper/main.typ",
-        "paper/references.bib",
-        "DEVIATIONS.md",
+        source("paper/main.typ"),
+        source("paper/references.bib"),
+        source("DEVIATIONS.md"),
+        rules.report.output.shown,
         report=rules.report.output.report,
     output:
         report(
@@ -334,18 +450,18 @@ rule paper:
     conda:
         "environment.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         code=code_digest("paper"),
     shell:
-        "ganbench paper --report {input.report} --out {output} > {log} 2>&1"
+        "ganbench paper --report {input.report:q} --out {output:q} > {log:q} 2>&1"
 
 
 # On the data set that needs no download; docs/estimators.md has MNIST.
 rule estimators:
     input:
-        "ganbench/bench/estimators.py",
+        source("ganbench/bench/estimators.py"),
     output:
         expand(f"{RESULTS}/estimators/estimators.{{suffix}}", suffix=["csv", "md"]),
         html=report(
@@ -359,12 +475,12 @@ rule estimators:
     conda:
         "environment.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         folder=lambda wildcards, output: Path(output.html).parent,
     shell:
-        "ganbench bench estimators --dataset digits --out {params.folder} > {log} 2>&1"
+        "ganbench bench estimators --dataset digits --out {params.folder:q} > {log:q} 2>&1"
 
 
 # Not part of `all`: `snakemake --cores 1 bench`. Times are of this machine, so nothing else should run on it.
@@ -389,7 +505,9 @@ rule bench:
     resources:
         mem_mb=12000,
         runtime=120,
+    params:
+        benchmarks=PROJECT / "benchmarks",
     shell:
         "export OMP_NUM_THREADS=1; "
-        "pytest benchmarks --benchmark-only --benchmark-json {output.json} > {log} 2>&1; "
-        "ganbench bench table {output.json} --out results/bench >> {log} 2>&1"
+        "pytest {params.benchmarks:q} --benchmark-only --benchmark-json {output.json:q} > {log:q} 2>&1; "
+        "ganbench bench table {output.json:q} --out results/bench >> {log:q} 2>&1"

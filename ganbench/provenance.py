@@ -181,11 +181,6 @@ def device_name(device: str) -> str:
     return _cpu_model()
 
 
-def has_gpu() -> bool:
-    """Returns whether an NVIDIA driver shows a GPU; does not import torch."""
-    return Path("/proc/driver/nvidia/gpus").is_dir() or Path("/dev/nvidia0").exists()
-
-
 @cache
 def _cpu_model() -> str:
     cpuinfo = Path("/proc/cpuinfo")

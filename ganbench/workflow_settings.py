@@ -1,7 +1,9 @@
 """What `snakemake --config key=value` may say; anything else is refused before a job is planned."""
 
 import difflib
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ganbench.errors import ConfigError
@@ -9,10 +11,13 @@ from ganbench.inputs import shown
 
 SETTINGS = {
     "suite": "a suite file, as in configs/suites/demo.yaml",
-    "device": "cpu or cuda",
+    "device": "auto, cpu or cuda",
     "data_dir": "a folder",
+    "gpus": "a whole number from 1 on",
     "seeds_per_job": "a whole number from 1 on",
 }
+SUITE = "configs/suites/paper.yaml"
+Batch = tuple[str, str, Sequence[int]]
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
@@ -28,11 +33,48 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             raise ConfigError(f"--config: unknown key {shown(key)}; {hint}")
         if not _fits(key, value):
             raise ConfigError(f"--config: {key}: got {shown(value)}; give {SETTINGS[key]}")
+    if "gpus" in settings and settings.get("device") != "cuda":
+        raise ConfigError(f"--config: gpus: got {settings['gpus']} without a GPU; add device=cuda")
 
 
 def _fits(key: str, value: Any) -> bool:
     if key == "device":
-        return value in ("cpu", "cuda")
-    if key == "seeds_per_job":
+        return value in ("auto", "cpu", "cuda")
+    if key in ("gpus", "seeds_per_job"):
         return isinstance(value, int) and not isinstance(value, bool) and value >= 1
     return isinstance(value, str) and bool(value)
+
+
+def find_suite(settings: Mapping[str, Any], project: Path) -> Path:
+    """Returns the suite file: below the working folder or, where it is not there, the project's."""
+    given = Path(settings.get("suite", SUITE))
+    return project / given if not given.exists() and (project / given).exists() else given
+
+
+def batches(seeds: Mapping[str, Sequence[int]], settings: Mapping[str, Any]) -> list[Batch]:
+    """Returns experiment, name and seeds of each batch that is trained together.
+
+    Without `seeds_per_job` GPUs share an experiment's seeds evenly. The last batch alone changes
+    where a seed is added at the end.
+
+    Args:
+        seeds: of each experiment.
+        settings: checked ones.
+
+    Returns:
+        Empty where each seed has a job of its own.
+    """
+    gpus = settings.get("gpus", 1) if settings.get("device") == "cuda" else None
+    found: list[Batch] = []
+    for experiment, numbers in seeds.items():
+        shared = math.ceil(len(numbers) / gpus) if gpus else 1
+        size = settings.get("seeds_per_job", shared)
+        for start in range(0, len(numbers), size):
+            group = numbers[start : start + size]
+            found.append((experiment, _batch_name(group), group))
+    return found if any(len(group) > 1 for *_, group in found) else []
+
+
+def _batch_name(group: Sequence[int]) -> str:
+    """Short however many seeds there are; unique, because a seed is in one batch."""
+    return f"seeds_{group[0]}_to_{group[-1]}" if len(group) > 1 else f"seed_{group[0]}"

@@ -40,6 +40,8 @@ experiments:
   - {config: ../experiments/tiny.yaml, seeds: [SEEDS]}
   - {config: ../experiments/tfd.yaml, seeds: [0]}
 """
+# Each of these means something to a shell, and none to us.
+HOSTILE = "a b'c (é) $(touch executed);"
 PATIENCE_S = 120  # for a job to reach a point; only a hang takes so long
 
 
@@ -48,6 +50,7 @@ class Workspace:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.suite = f"configs/suites/{HOSTILE}.yaml"
         for name in ("ganbench", "configs", "docs", "profiles", "paper"):
             shutil.copytree(ROOT / name, folder / name)
         shutil.copytree(ROOT / "kernels", folder / "ganbench_kernels")
@@ -55,7 +58,7 @@ class Workspace:
             shutil.copy(ROOT / name, folder / name)
         self.environment = os.environ | {
             "PYTHONPATH": str(folder),
-            "GANBENCH_DATA": str(folder / "no_data"),
+            "GANBENCH_DATA": str(folder / HOSTILE),
             "GANBENCH_CHECKPOINT_SECONDS": "0",
             "OMP_NUM_THREADS": "1",
         }
@@ -64,12 +67,12 @@ class Workspace:
     def write(self, epochs: int, seeds: str) -> None:
         experiment = self.folder / "configs/experiments/tiny.yaml"
         experiment.write_text(TINY.replace("EPOCHS", str(epochs)))
-        (self.folder / "configs/suites/tiny.yaml").write_text(SUITE.replace("SEEDS", seeds))
+        (self.folder / self.suite).write_text(SUITE.replace("SEEDS", seeds))
 
     def start(self, *arguments: str, settings: Sequence[str] = ()) -> subprocess.Popen[str]:
         command = [SNAKEMAKE, *arguments, "--cores", "2", "--config", *settings]
         return subprocess.Popen(
-            [*command, "suite=configs/suites/tiny.yaml"],
+            [*command, f"suite={self.suite}"],
             cwd=self.folder,
             env=self.environment,
             text=True,
@@ -101,7 +104,7 @@ class Workspace:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = Workspace(tmp_path_factory.mktemp("finished"))
+    workspace = Workspace(tmp_path_factory.mktemp("finished") / HOSTILE)
     workspace.run()
     return workspace
 
@@ -126,7 +129,9 @@ def edit(finished: Workspace):
     ("setting", "message"),
     [
         ("siute=demo.yaml", "--config: unknown key 'siute'; did you mean 'suite'?"),
-        ("device=gpu", "--config: device: got 'gpu'; give cpu or cuda"),
+        ("device=gpu", "--config: device: got 'gpu'; give auto, cpu or cuda"),
+        ("device=cpu; touch x", "--config: device: got 'cpu; touch x'; give auto, cpu or cuda"),
+        ("gpus=2", "--config: gpus: got 2 without a GPU; add device=cuda"),
         ("seeds_per_job=0", "--config: seeds_per_job: got 0; give a whole number from 1 on"),
         ("suite=none.yaml", "none.yaml: cannot be read (No such file or directory); give the path"),
     ],
@@ -147,6 +152,41 @@ def test_everything_is_built(finished: Workspace) -> None:
     for name in (*shown, "paper.pdf"):
         assert (results / name).stat().st_size > 0
     assert finished.planned() == {}
+    # Names of folders and files are no commands.
+    assert not list(finished.folder.rglob("executed"))
+
+
+def test_every_file_is_declared(finished: Workspace) -> None:
+    """What no rule declares is lost where jobs have folders of their own."""
+    seed = finished.folder / "results/tiny/tiny/seed_0"
+    expected = {"train.json", "sample.json", "evaluate.json", "history.csv"}
+    expected |= {f"generator_{state}.safetensors" for state in ("last", "best_validation")}
+    expected |= {f"samples_{state}.npy" for state in ("last", "best_validation")}
+    expected |= {f"figures_{state}.npz" for state in ("last", "best_validation")}
+    assert {path.name for path in seed.iterdir()} == expected
+    summary = finished.run("--summary")
+    for name in expected:
+        for experiment in ("tiny", "tfd"):
+            assert f"results/tiny/{experiment}/seed_0/{name}" in summary
+
+
+def test_samples_that_were_deleted_are_not_made_again(finished: Workspace) -> None:
+    samples = finished.folder / "results/tiny/tiny/seed_0/samples_last.npy"
+    elsewhere = samples.rename(finished.folder / samples.name)
+    planned = finished.planned()
+    elsewhere.rename(samples)
+    assert planned == {}
+
+
+def test_results_go_to_another_folder(finished: Workspace) -> None:
+    planned = finished.run("-n", "--directory", str(finished.folder / "else where"))
+    assert re.search(r"train +2\n", planned)
+
+
+def test_a_name_that_no_folder_can_have_is_one_line(tmp_path: Path) -> None:
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("{name: other, title: '', experiments: [{config: T.v2.yaml, seeds: [0]}]}")
+    test_a_wrong_setting_is_one_line(f"suite={suite}", f"{suite}: config: got 'T.v2.yaml'; name")
 
 
 def test_missing_data_stops_nothing_else(finished: Workspace) -> None:
@@ -159,11 +199,11 @@ def test_missing_data_stops_nothing_else(finished: Workspace) -> None:
 
 
 def test_data_that_turns_up_is_used(finished: Workspace) -> None:
-    supplied = finished.folder / "no_data/tfd/TFD_48x48.mat"
+    supplied = finished.folder / HOSTILE / "tfd/TFD_48x48.mat"
     supplied.parent.mkdir(parents=True)
     supplied.touch()
     planned = finished.planned()
-    shutil.rmtree(finished.folder / "no_data")
+    shutil.rmtree(finished.folder / HOSTILE)
     expected = {"fetch": 1, "train": 1, "sample": 1, "evaluate": 1, "baselines": 1}
     expected |= {"sample_metrics": 1}
     assert expected.items() <= planned.items()
@@ -182,7 +222,7 @@ def test_a_new_seed_runs_alone(finished: Workspace) -> None:
 def test_what_is_measured_on_the_data_alone_is_measured_once(finished: Workspace, edit) -> None:
     (finished.folder / "configs/experiments/other.yaml").write_text("extends: tiny.yaml\n")
     first = "  - {config: ../experiments/tiny.yaml, seeds: [0]}\n"
-    edit("configs/suites/tiny.yaml", first, first + first.replace("tiny", "other"))
+    edit(finished.suite, first, first + first.replace("tiny", "other"))
     plan = finished.run("-n", "-p")
     for record in ("baselines", "sample_metrics"):
         (command,) = re.findall(rf"ganbench .*--out results/tiny/other/{record}.json.*", plan)
@@ -193,9 +233,24 @@ def test_what_is_measured_on_the_data_alone_is_measured_once(finished: Workspace
 
 def test_seeds_can_share_a_job(finished: Workspace) -> None:
     finished.write(epochs=2, seeds="0, 1, 2, 3")
-    together, alone = (finished.planned(f"seeds_per_job={n}") for n in (3, 1))
-    finished.write(epochs=2, seeds="0")
-    assert (together["train"], alone["train"]) == (2, 3)
+    try:
+        together, alone = (finished.planned(f"seeds_per_job={n}") for n in (3, 1))
+        plan = finished.run("-n", "-p", settings=["seeds_per_job=3"])
+    finally:
+        finished.write(epochs=2, seeds="0")
+    assert (together["train"], alone["train"]) == (3, 3)
+    assert "--seeds 0,1,2 --out 'results/tiny/tiny/seed_{seed}/train.json' " in plan
+    assert "logs/train_tiny_seeds_0_to_2.log" in plan
+
+
+def test_a_hundred_seeds_in_one_job_have_a_short_name(finished: Workspace) -> None:
+    finished.write(epochs=2, seeds=", ".join(map(str, range(100))))
+    try:
+        plan = finished.run("-n", settings=["device=cuda"])
+    finally:
+        finished.write(epochs=2, seeds="0")
+    assert "rule train_tiny_seeds_0_to_99:" in plan
+    assert "gpu=1" in plan
 
 
 def test_a_comment_or_docstring_runs_nothing(finished: Workspace, edit) -> None:

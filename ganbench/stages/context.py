@@ -13,6 +13,7 @@ from ganbench.config import Experiment, experiment_name, load_experiment
 from ganbench.data.datasets import Dataset, load, split_digests
 from ganbench.data.rows import Images
 from ganbench.errors import GanbenchError
+from ganbench.gpus import claim_gpu
 from ganbench.numerics import NUMERICS
 from ganbench.provenance import file_sha256
 from ganbench.records import (
@@ -166,11 +167,13 @@ class Job:
 
 
 def resolve_device(device: str) -> str:
-    """Returns "cpu" or "cuda".
+    """Returns "cpu" or "cuda"; in the workflow, after waiting for a GPU that is free.
 
     Raises:
         GanbenchError: cuda is asked for and not there.
     """
+    if device != "cpu" and torch.version.cuda:
+        claim_gpu()
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():

@@ -37,6 +37,7 @@ def fetch_record(config: Path, out: Path, suite: str, data_dir: Path, in_workflo
         if not in_workflow:
             raise
         status, message = "data_not_available", str(error)
+        print(message, file=sys.stderr)
     settings = {"dataset": name}
     record = Record(
         stage="fetch",

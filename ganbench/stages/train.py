@@ -1,6 +1,7 @@
 """`ganbench train`: settings and seeds to generators, histories and records."""
 
 import csv
+import shutil
 import signal
 import sys
 import time
@@ -105,6 +106,8 @@ class _Group:
         run = self._run(dataset)
         earlier_s = run.counters.seconds
         self._run_to_the_end(run, checkpoint_seconds, signals)
+        for job, checkpoints in zip(self.jobs, self.checkpoints, strict=True):
+            _copy_reported(checkpoints.folder, job.out.parent)
         records = [_record(run, s, job, digests, earlier_s) for s, job in enumerate(self.jobs)]
         for checkpoints in self.checkpoints:
             try:
@@ -169,12 +172,23 @@ class _Group:
             run.counters.seconds = earlier_s + time.monotonic() - started
 
     def _write_reported(self, run: Run) -> None:
-        """Writes the generators of an epoch that is reported; a resumed run writes them again."""
+        """Writes the generators of an epoch that is reported, where they outlive a failed job.
+
+        Snakemake deletes the outputs of one, and a resumed run does not pass that epoch again.
+        """
         if run.counters.epoch in run.experiment.evaluation.report_epochs:
             for s in run.alive:
                 weights = dict(run.generator.networks[s].named_parameters())
                 state = f"epoch_{run.counters.epoch}"
-                _write_generator(self.jobs[s].out.parent, state, run.counters.epoch, weights)
+                folder = self.checkpoints[s].folder
+                _write_generator(folder, state, run.counters.epoch, weights)
+
+
+def _copy_reported(source: Path, target: Path) -> None:
+    """Copies the generators of reported epochs to where the record describes them."""
+    for path in source.glob("generator_*.safetensors"):
+        with atomic_path(target / path.name) as temporary:
+            shutil.copyfile(path, temporary)
 
 
 def _groups(
@@ -271,7 +285,7 @@ def _write_generators(run: Run, s: int, folder: Path) -> list[str]:
         _write_generator(folder, state, epoch, tensors)
         for state, (epoch, tensors) in weights.items()
     ]
-    # Those of reported epochs are there already.
+    # Those of reported epochs were copied before.
     epochs = run.experiment.evaluation.report_epochs
     return names + [f"generator_epoch_{epoch}.safetensors" for epoch in epochs]
 

@@ -1,0 +1,39 @@
+"""Which seeds are trained together."""
+
+import pytest
+
+from ganbench.workflow_settings import batches
+
+TEN = {"mnist": tuple(range(10))}
+
+
+def sizes(**settings: int | str) -> list[int]:
+    return [len(seeds) for *_, seeds in batches(TEN, settings)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, []),
+        ({"device": "cpu"}, []),
+        ({"device": "cuda"}, [10]),
+        ({"device": "cuda", "gpus": 4}, [3, 3, 3, 1]),
+        ({"device": "cuda", "gpus": 20}, []),
+        ({"seeds_per_job": 4}, [4, 4, 2]),
+        ({"device": "cuda", "seeds_per_job": 1}, []),
+    ],
+)
+def test_seeds_are_shared_out(settings: dict[str, int | str], expected: list[int]) -> None:
+    assert sizes(**settings) == expected
+
+
+def test_names_are_short_and_differ() -> None:
+    found = batches({"mnist": tuple(range(100, 1100))}, {"seeds_per_job": 333})
+    names = [name for _, name, _ in found]
+    assert names == ["seeds_100_to_432", "seeds_433_to_765", "seeds_766_to_1098", "seed_1099"]
+
+
+def test_a_seed_at_the_end_changes_the_last_batch_alone() -> None:
+    eleven = {"mnist": tuple(range(11))}
+    before, after = (batches(seeds, {"seeds_per_job": 4}) for seeds in (TEN, eleven))
+    assert before[:2] == after[:2]
