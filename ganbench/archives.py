@@ -121,11 +121,11 @@ def _archive(path: Path, remedy: str, error: Error) -> Iterator[zipfile.ZipFile]
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    found = archive.infolist()
-    if len(found) > MOST_MEMBERS:
-        raise ValueError(f"{len(found):,} members, at most {MOST_MEMBERS:,}")
-    members = {one.filename.removesuffix(".npy"): one for one in found}
-    if len(members) < len(found):
+    headers = archive.infolist()
+    if len(headers) > MOST_MEMBERS:
+        raise ValueError(f"{len(headers):,} members, at most {MOST_MEMBERS:,}")
+    members = {header.filename.removesuffix(".npy"): header for header in headers}
+    if len(members) < len(headers):
         raise ValueError("two members have one name")
     return members
 

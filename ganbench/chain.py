@@ -66,8 +66,8 @@ def experiment_folder(path: Path) -> Path:
 
 
 def _seed_of(path: Path) -> int | None:
-    found = re.fullmatch(r"seed_(\d+)", path.parent.name, re.ASCII)
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"seed_(\d+)", path.parent.name, re.ASCII)
+    return int(match[1]) if match else None
 
 
 def _identity(path: Path, record: Record) -> Iterator[str]:

@@ -99,7 +99,7 @@ def _places(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, str]
         listed = " (each entry)" if get_origin(field.annotation) is tuple else ""
         where = f"{above}: {name}{listed}" if above else f"{name}{listed}"
         for inner in _models_in(field.annotation):
-            for found in _places(inner, where):
-                if found not in seen:
-                    seen.add(found)
-                    yield found
+            for place in _places(inner, where):
+                if place not in seen:
+                    seen.add(place)
+                    yield place

@@ -199,9 +199,9 @@ def _check_plain(content: Any, finite: bool) -> None:
 
 def check_printable(text: str) -> None:
     """Refuses control characters (raises ValueError)."""
-    found = UNPRINTABLE.search(text)
-    if found:
-        raise ValueError(f"{shown(text[:40])} has a control character, {found[0]!a}")
+    match = UNPRINTABLE.search(text)
+    if match:
+        raise ValueError(f"{shown(text[:40])} has a control character, {match[0]!a}")
 
 
 def read_model(

@@ -65,14 +65,14 @@ def batches(seeds: Mapping[str, Sequence[int]], settings: Mapping[str, Any]) -> 
         Empty where each seed has a job of its own.
     """
     gpus = settings.get("gpus", 1) if settings.get("device") == "cuda" else None
-    found: list[Batch] = []
+    groups: list[Batch] = []
     for experiment, numbers in seeds.items():
         shared = math.ceil(len(numbers) / gpus) if gpus else 1
         size = settings.get("seeds_per_job", shared)
         for start in range(0, len(numbers), size):
             group = numbers[start : start + size]
-            found.append((experiment, _batch_name(group), group))
-    return found if any(len(group) > 1 for *_, group in found) else []
+            groups.append((experiment, _batch_name(group), group))
+    return groups if any(len(group) > 1 for *_, group in groups) else []
 
 
 def _batch_name(group: Sequence[int]) -> str:

@@ -130,12 +130,12 @@ def for_each(variants: Sequence[str], **settings: Any) -> dict[str, Settings]:
 @cache
 def specs() -> dict[str, Spec]:
     """Returns the declaration of every folder that holds an op, by the op's name."""
-    found = {}
+    by_op = {}
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         if module.ispkg:
             spec: Spec = import_module(f"ganbench_kernels.{module.name}").SPEC
-            found[spec.op] = spec
-    return found
+            by_op[spec.op] = spec
+    return by_op
 
 
 def _converted(value: Any, dtype: torch.dtype, device: str) -> Any:

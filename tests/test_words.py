@@ -29,6 +29,7 @@ RETIRED = {
     r"put down anywhere": "can be checkpointed at any update",
     r"\bas ever\b": "as always",
     r"to before the activation": "backpropagates through the activation",
+    r"\b(found|some)(, \w+)*(: [^=]+)? = |\bfor (found|some) in\b": "what it is",
     r"\b[Ss]eldom\b": "rare",
     r"\bmend(s|ed|ing)?\b": "fix",
     r"machine's mood": "machine noise",

@@ -28,8 +28,8 @@ def test_seeds_are_shared_out(settings: dict[str, int | str], expected: list[int
 
 
 def test_names_are_short_and_differ() -> None:
-    found = batches({"mnist": tuple(range(100, 1100))}, {"seeds_per_job": 333})
-    names = [name for _, name, _ in found]
+    groups = batches({"mnist": tuple(range(100, 1100))}, {"seeds_per_job": 333})
+    names = [name for _, name, _ in groups]
     assert names == ["seeds_100_to_432", "seeds_433_to_765", "seeds_766_to_1098", "seed_1099"]
 
 

@@ -165,8 +165,8 @@ def explicit(task: Task) -> Likelihoods:
     centers, points = task.centers.double().numpy(), task.points.double().numpy()
     scale = 2 * task.sigma**2
     parts = [
-        logsumexp(-((centers[None] - some[:, None]) ** 2).sum(2) / scale, axis=1)
-        for some in np.array_split(points, max(1, len(points) // BATCH))
+        logsumexp(-((centers[None] - batch[:, None]) ** 2).sum(2) / scale, axis=1)
+        for batch in np.array_split(points, max(1, len(points) // BATCH))
     ]
     return np.concatenate(parts) + _normalisation(task)
 

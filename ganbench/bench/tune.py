@@ -101,7 +101,7 @@ def _write(table: Table, arch: str) -> None:
         }
         for kernel, variants in table["configs"].items()
     }
-    content = table | {"configs": {kernel: found for kernel, found in changed.items() if found}}
+    content = table | {"configs": {kernel: ours for kernel, ours in changed.items() if ours}}
     with atomic_path(TUNED / f"{arch}.json") as path:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 

@@ -133,12 +133,12 @@ def png_files(folder: Path) -> list[Path]:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            found = [entry for entry, _ in zip(entries, range(MOST_FILES + 1), strict=False)]
+            first = [entry for entry, _ in zip(entries, range(MOST_FILES + 1), strict=False)]
     except OSError as problem:
         raise DataError(f"{folder}: cannot be read ({reason(problem)}); give {SUFFIXES}") from None
-    if len(found) > MOST_FILES:
+    if len(first) > MOST_FILES:
         raise DataError(f"{folder}: more than {MOST_FILES:,} files; give an .npy file instead")
-    return found
+    return first
 
 
 def _is_png(entry: os.DirEntry[str]) -> bool:

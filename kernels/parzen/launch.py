@@ -22,7 +22,7 @@ ALIGNMENT = 16
 def forward(points: Tensor, centers: Tensor, sigmas: Tensor) -> Tensor:
     """Runs `parzen_kernel`: as `tiled.parzen_log_likelihood`, on float32."""
     if len(sigmas) > MAX_BLOCK_K:
-        return torch.cat([forward(points, centers, some) for some in sigmas.split(MAX_BLOCK_K)])
+        return torch.cat([forward(points, centers, part) for part in sigmas.split(MAX_BLOCK_K)])
     (m, size), n, k = points.shape, len(centers), len(sigmas)
     if m == 0 or k == 0:
         return points.new_empty(k, m)

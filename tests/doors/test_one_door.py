@@ -41,7 +41,7 @@ def opened(call: ast.Call) -> str | None:
     return last if method else name if name in FUNCTIONS else None
 
 
-def found() -> set[tuple[str, str]]:
+def calls() -> set[tuple[str, str]]:
     return {
         (str(path.relative_to(PACKAGE)), name)
         for path in PACKAGE.rglob("*.py")
@@ -52,8 +52,8 @@ def found() -> set[tuple[str, str]]:
 
 
 def test_files_are_opened_at_the_doors_alone() -> None:
-    assert found() - ALLOWED == set()
+    assert calls() - ALLOWED == set()
 
 
 def test_every_exception_is_still_one() -> None:
-    assert ALLOWED - found() == set()
+    assert ALLOWED - calls() == set()

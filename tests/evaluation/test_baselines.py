@@ -39,7 +39,8 @@ def test_centres_are_the_same_every_time_and_lower_the_distance_to_the_images() 
     assert torch.equal(actual, kmeans_centers(points, 50))
     started = points[torch.randperm(2000, generator=stream())[:50]]
     spread = [
-        torch.cdist(points, some).min(dim=1).values.square().mean() for some in (actual, started)
+        torch.cdist(points, centers).min(dim=1).values.square().mean()
+        for centers in (actual, started)
     ]
     assert spread[0] < spread[1]
 

@@ -35,17 +35,17 @@ def head_kernel(
     s = tl.program_id(0).to(tl.int64)
     # The layer has one output. A program holds its whole weight vector, which makes three small
     # products, the loss and the step one launch instead of about ten.
-    units, some = tl.arange(0, BLOCK_U), tl.arange(0, BLOCK_R)
+    units, row_offsets = tl.arange(0, BLOCK_U), tl.arange(0, BLOCK_R)
     in_units = units < U
     weight = tl.load(weight_ptr + s * U + units, mask=in_units, other=0.0)
     bias = tl.load(bias_ptr + s)
-    x_tile = x_ptr + s * 2 * N * U + some[:, None] * U + units[None, :]
+    x_tile = x_ptr + s * 2 * N * U + row_offsets[:, None] * U + units[None, :]
     # Logits of reals and fakes, a few rows at a time: all of x would not fit in registers.
     for row in range(0, 2 * N, BLOCK_R):
-        in_rows = row + some < 2 * N
+        in_rows = row + row_offsets < 2 * N
         x = tl.load(x_tile + row * U, mask=in_rows[:, None] & in_units[None, :], other=0.0)
         logits = tl.sum(x.to(tl.float32) * weight[None, :], 1) + bias
-        tl.store(logits_ptr + s * 2 * N + row + some, logits, mask=in_rows)
+        tl.store(logits_ptr + s * 2 * N + row + row_offsets, logits, mask=in_rows)
     # Other threads of this program wrote the logits that are read now, and later the row weights.
     tl.debug_barrier()
     # Pairs of a real and a fake logit: the loss, and both players' slopes by the logits.
@@ -73,12 +73,14 @@ def head_kernel(
     gradient = tl.zeros([BLOCK_U], tl.float32)
     bias_gradient = 0.0
     cotangent = weight.to(cotangent_ptr.dtype.element_ty)
-    cotangent_tile = cotangent_ptr + s * 2 * N * U + some[:, None] * U + units[None, :]
+    cotangent_tile = cotangent_ptr + s * 2 * N * U + row_offsets[:, None] * U + units[None, :]
     for row in range(0, 2 * N, BLOCK_R):
-        in_rows = row + some < 2 * N
+        in_rows = row + row_offsets < 2 * N
         tile = in_rows[:, None] & in_units[None, :]
         x = tl.load(x_tile + row * U, mask=tile, other=0.0)
-        row_weight = tl.load(row_weight_ptr + s * 2 * N + row + some, mask=in_rows, other=0.0)
+        row_weight = tl.load(
+            row_weight_ptr + s * 2 * N + row + row_offsets, mask=in_rows, other=0.0
+        )
         gradient += tl.sum(x.to(tl.float32) * row_weight[:, None], 0)
         bias_gradient += tl.sum(row_weight, 0)
         rows_of_it = tl.broadcast_to(cotangent[None, :], [BLOCK_R, BLOCK_U])
