@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganbench.errors import GanbenchError, printable
-from ganbench.inputs import shown
+from ganbench.inputs import shipped_path, shown
 from ganbench.provenance import check_out
 
 if TYPE_CHECKING:
@@ -72,6 +72,11 @@ def _seconds(value: float) -> float:
     return value
 
 
+def _shipped(path: Path | None) -> Path | None:
+    """An installed copy has the shipped files wherever it is called."""
+    return None if path is None else shipped_path(path)
+
+
 class Device(StrEnum):
     """Where torch computes."""
 
@@ -88,7 +93,10 @@ class Impl(StrEnum):
     triton = "triton"
 
 
-Config = Annotated[Path, typer.Option(help="The experiment file (for report: the suite file).")]
+Config = Annotated[
+    Path,
+    typer.Option(callback=_shipped, help="The experiment file (for report: the suite file)."),
+]
 Out = Annotated[
     Path, typer.Option(help="The record to write; with several seeds '{seed}' stands for each.")
 ]
@@ -446,7 +454,7 @@ def bench_estimators(
 
 @app.command()
 def doctor(
-    suite: Annotated[Path, typer.Option(help="The suite file to plan.")] = Path(
+    suite: Annotated[Path, typer.Option(callback=_shipped, help="The suite file to plan.")] = Path(
         "configs/suites/paper.yaml"
     ),
     data_dir: DataDir = None,

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ValidationError
 
 from ganbench.errors import GanbenchError, printable
 
+# Configs, claims and pages that installed copies hold too; in a checkout, links to where they live.
+SHIPPED = Path(__file__).with_name("shipped")
 Model = TypeVar("Model", bound=BaseModel)
 Error = type[GanbenchError]
 LARGEST_TEXT = 64 * 2**20  # bytes, of JSON and CSV: the sample metrics of 1,000 seeds are 8 million
@@ -54,6 +56,12 @@ class _Short(reprlib.Repr):
 
 
 _short = _Short()
+
+
+def shipped_path(path: Path) -> Path:
+    """Returns `path`, or where it is missing the shipped file of that name, if there is one."""
+    shipped = SHIPPED / path
+    return shipped if missing(path) and not missing(shipped) else path
 
 
 @contextmanager

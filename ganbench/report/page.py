@@ -5,11 +5,11 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from ganbench.inputs import read_text
+from ganbench.inputs import SHIPPED, read_text
 from ganbench.provenance import atomic_path
 from ganbench.report.table1.table import STYLE
 
-SOURCE = Path(__file__).parents[2] / "docs" / "likelihood.md"
+SOURCE = SHIPPED / "likelihood.md"
 
 
 def write_page(out: Path, source: Path = SOURCE, title: str = "") -> None:
@@ -23,9 +23,9 @@ def write_page(out: Path, source: Path = SOURCE, title: str = "") -> None:
         title: of the page; the first line, a heading, if empty.
 
     Raises:
-        GanbenchError: the source tree's page is not there.
+        GanbenchError: the page is not there.
     """
-    text = read_text(source, "run in a checkout of the source")
+    text = read_text(source, "install again")
     title = escape(title or text.partition("\n")[0].lstrip("# "))
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     with atomic_path(out) as temporary:

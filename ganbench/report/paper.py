@@ -7,12 +7,11 @@ from pathlib import Path
 import typst
 
 from ganbench.errors import GanbenchError
-from ganbench.inputs import missing, read_text, reason
+from ganbench.inputs import SHIPPED, missing, read_text, reason
 from ganbench.provenance import atomic_path
 from ganbench.report.schemas import check_report
 
-ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "paper" / "main.typ"
+SOURCE = SHIPPED / "paper" / "main.typ"
 HEADING = re.compile(r"^#+\s*(D\d+)\W+(.+?)\.?\s*$", re.MULTILINE)
 
 
@@ -22,17 +21,15 @@ def build_paper(report_json: Path, out: Path, deviations_file: Path | None = Non
     Args:
         report_json: what `build` wrote, with the figures beside it.
         out: the PDF.
-        deviations_file: DEVIATIONS.md of the source tree, if None.
+        deviations_file: the shipped DEVIATIONS.md, if None.
 
     Raises:
-        GanbenchError: the source tree's files are not there, or the report is not.
+        GanbenchError: shipped files are not there, or the report is not.
     """
-    deviations_file = deviations_file or ROOT / "DEVIATIONS.md"
+    deviations_file = deviations_file or SHIPPED / "DEVIATIONS.md"
     for path in (SOURCE, report_json, deviations_file):
         if missing(path):
-            raise GanbenchError(
-                f"{path}: is missing; run 'ganbench report' first, in a checkout of the source"
-            )
+            raise GanbenchError(f"{path}: is missing; run 'ganbench report' first")
     check_report(report_json)
     compiler = typst.Compiler(
         input=str(SOURCE),
@@ -55,4 +52,4 @@ def build_paper(report_json: Path, out: Path, deviations_file: Path | None = Non
 
 def deviations(path: Path) -> list[tuple[str, str]]:
     """Returns id and title of each deviation: headings such as `## D1. Noise is normal`."""
-    return HEADING.findall(read_text(path, "run in a checkout of the source"))
+    return HEADING.findall(read_text(path, "install again"))

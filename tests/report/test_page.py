@@ -18,7 +18,7 @@ def test_the_page_is_html_with_its_tables(tmp_path: Path) -> None:
 
 
 def test_a_missing_page_is_named(tmp_path: Path) -> None:
-    with pytest.raises(GanbenchError, match=r"words\.md: cannot be read .*; run in a checkout"):
+    with pytest.raises(GanbenchError, match=r"words\.md: cannot be read .*; install again"):
         write_page(tmp_path / "page.html", tmp_path / "words.md")
 
 

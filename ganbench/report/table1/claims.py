@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import Field, PositiveInt, model_validator
 
 from ganbench.config import Frozen, load
+from ganbench.inputs import SHIPPED
 from ganbench.published import PaperColumn
 from ganbench.records import Metric, read_record
 from ganbench.report.collect import ExperimentResults, holds
@@ -30,7 +31,7 @@ from ganbench.report.table1.verdicts import (
 )
 from ganbench.report.theory.outputs import theory_experiments
 
-CLAIMS = Path(__file__).parents[3] / "paper" / "claims.yaml"
+CLAIMS = SHIPPED / "paper" / "claims.yaml"
 LEGEND = (
     "Rule for a cell: reproduced when the 90 % t interval over at least 5 seeds lies within half "
     "the gap to the neighbouring row of Table 1 (MNIST 5.5 nats, TFD 26.5); higher or lower when "
