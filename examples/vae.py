@@ -1,7 +1,7 @@
 """A plain VAE that knows nothing of ganbench but its data, to be scored by `ganbench score`.
 
 python examples/vae.py --out samples.npy
-ganbench score --samples samples.npy --dataset mnist --out score.json
+ganbench score samples.npy
 """
 
 import argparse

@@ -25,7 +25,6 @@ BUG = 70  # exit code of what nobody foresaw, as sysexits.h has it
 app = typer.Typer(
     help="The reproducible benchmark of 'Generative Adversarial Nets' (Goodfellow et al. 2014).",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -135,23 +134,51 @@ InWorkflow = Annotated[
 
 @app.command()
 def fetch(
-    config: Config,
-    out: Out,
+    dataset: Annotated[
+        str | None, typer.Argument(help="A data set's name, instead of --config and --out.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(callback=_shipped, help="The experiment file.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The record to write.")] = None,
     suite: SuiteName = "by_hand",
     data_dir: DataDir = None,
     in_workflow: InWorkflow = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Download what is missing of an experiment's data set and record its splits."""
+    """Download what is missing of a data set; of an experiment, record its splits too."""
     from ganbench.data.fetch import data_directory
+
+    directory = data_directory(data_dir)
+    if dataset is not None and config is None and out is None:
+        _fetch_dataset(dataset, directory, dry_run)
+        return
+    if dataset is not None or config is None or out is None:
+        raise GanbenchError(
+            "fetch: give a data set's name, as in 'ganbench fetch mnist', or both --config and "
+            "--out"
+        )
     from ganbench.stages.fetch import fetch_record
 
     check_out(out, config)
-    directory = data_directory(data_dir)
     if dry_run:
         typer.echo(f"would fetch the data of {config} into {directory} and write {out}")
         return
     fetch_record(config, out, suite, directory, in_workflow)
+
+
+def _fetch_dataset(name: str, directory: Path, dry_run: bool) -> None:
+    from ganbench.catalogue import DATASETS
+    from ganbench.data.fetch import fetch as run
+
+    if name not in DATASETS:
+        raise GanbenchError(f"fetch: got {shown(name)}; give one of {', '.join(sorted(DATASETS))}")
+    if dry_run:
+        typer.echo(f"would fetch {name} into {directory}")
+        return
+    run(name, directory, progress=sys.stderr.isatty())
+    where = f"complete in {directory}" if DATASETS[name].files else "ships inside a package"
+    typer.echo(f"{name}: {where}")
 
 
 @app.command()
@@ -269,26 +296,55 @@ def sample_metrics(
 
 @app.command()
 def score(
-    samples: Annotated[
-        Path, typer.Option(help="Anybody's samples: .npy, .npz, .pt or a folder of .png.")
-    ],
-    out: Annotated[Path, typer.Option(help="The record to write.")],
-    dataset: Annotated[str, typer.Option(help="The data set of --samples.")] = "mnist",
-    protocol: Annotated[str, typer.Option(help="Of the likelihood of --samples.")] = "gan2014",
+    file: Annotated[
+        Path | None, typer.Argument(help="Anybody's samples: .npy, .npz, .pt or a folder of .png.")
+    ] = None,
+    samples: Annotated[Path | None, typer.Option(help="The same, as an option.")] = None,
+    vs: Annotated[Path | None, typer.Option(help="Other samples to compare with.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The record to write.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Their data set; else by the shape of the samples.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="Of the likelihood of the samples.")] = "gan2014",
     allow_copies: Annotated[
         bool, typer.Option("--allow-copies", help="Measure images of the data set too.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the record instead of a table.")
     ] = False,
     data_dir: DataDir = None,
     device: DeviceOption = Device.auto,
 ) -> None:
     """Measure your own samples: likelihood and sample metrics, beside baselines."""
-    check_out(out, samples)
-    from ganbench.report.sample_metrics.terminal import print_score
-    from ganbench.stages.score import score_samples
+    path = file or samples
+    if path is None or (file and samples):
+        raise GanbenchError("score: give one file of samples, as in 'ganbench score samples.npy'")
+    if out is not None:
+        check_out(out, path, vs)
+    from ganbench import api
+    from ganbench.report.sample_metrics.terminal import comparison_text
 
-    record = score_samples(samples, dataset, protocol, data_dir, device.value, allow_copies)
-    record.write(out)
-    print_score(record)
+    def scored(one: Path, name: str | None) -> api.ScoreResult:
+        return api.score(
+            one,
+            name,
+            protocol=protocol,
+            data_dir=data_dir,
+            device=device.value,
+            allow_copies=allow_copies,
+        )
+
+    result = scored(path, dataset)
+    if out is not None:
+        result.write(out)
+    if vs is None:
+        print(result.record.model_dump_json(indent=2) if as_json else result, end="\n" * as_json)
+        return
+    other = scored(vs, result.record.experiment)
+    if as_json:
+        print(result.compare(other).to_json(orient="records", indent=2))
+    else:
+        print(comparison_text(result.record, other.record, (path.name, vs.name)), end="")
 
 
 @app.command()

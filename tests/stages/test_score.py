@@ -121,28 +121,26 @@ def test_the_record_names_what_was_read(scored: tuple[Path, Record]) -> None:
 
 
 def test_everything_is_printed(
-    scored: tuple[Path, Record],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    scored: tuple[Path, Record], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(score_print, "LOG_WIDTH", 300)
     print_score(scored[1])
     shown = capsys.readouterr().out
     assert "digits, protocol gan2014" in shown
+    words = " ".join(shown.split())
     for measure in MEASURES.values():
-        assert measure.title in shown
-        assert measure.direction in shown
+        assert measure.title in words
+        assert f": {measure.direction}" in words
     samples, images = (
         of_source(scored[1], source)["log_likelihood"][0]
         for source in ("samples", "training_images")
     )
-    (line,) = re.findall(r"Parzen log-likelihood .*", shown)
-    assert line.split()[2:8] == [
+    (line,) = re.findall(r"Parzen log-likelihood, nats .*", shown)
+    assert line.split()[3:9] == [
         *(f"{samples.value:.1f}", "±", f"{samples.standard_error:.1f}"),
         *(f"{images.value:.1f}", "±", f"{images.standard_error:.1f}"),
     ]
-    (line,) = re.findall(r"Sigma .*", shown)
-    assert line.split()[1:3] == [f"{one.labels['sigma']:.3f}" for one in (samples, images)]
+    (line,) = re.findall(r"Sigma, .*\d", shown)
+    assert line.split()[2:4] == [f"{one.labels['sigma']:.3f}" for one in (samples, images)]
     (line,) = re.findall(r"Recall .*", shown)
     cells = [of_source(scored[1], one)["recall"][0] for one in ("samples", "held_out_images")]
     assert [word for word in line.split() if word[0] == "0" and "." in word][::2] == [
@@ -150,7 +148,7 @@ def test_everything_is_printed(
     ]
     assert "at the grid's edge" not in shown
     assert "COLLAPSED" not in shown
-    assert shown.endswith("(a baseline, not a bound).\n")
+    assert " ".join(shown.split()).endswith("(a baseline, not a bound).")
 
 
 def relabelled(record: Record, name: str, **labels: str | int) -> Record:
@@ -234,8 +232,8 @@ def test_of_folds_the_range_of_sigma_and_the_leak_are_shown(
     monkeypatch.setitem(parzen.PROTOCOLS, "gmmn2015", protocol)
     print_score(score_samples(averages(), "digits", "gmmn2015"))
     shown = capsys.readouterr().out
-    assert f"gmmn2015: {parzen.GMMN2015.note}.\n" in shown
-    assert re.search(r"Sigma +0\.500, at the grid's edge", shown)
+    assert f"gmmn2015: {parzen.GMMN2015.note}." in " ".join(shown.split())
+    assert re.search(r"Sigma, pixels +0\.500, at the grid's edge", shown)
     metrics = [
         Metric(
             name="fold_log_likelihood",
@@ -376,3 +374,29 @@ def test_a_hint_tells_what_samples_look_like(
     shown = capsys.readouterr().err
     assert words in shown
     assert bool(shown) == bool(words)
+
+
+def test_the_table_fits_80_columns_and_breaks_no_number(
+    scored: tuple[Path, Record], capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = added(scored[1], "recall", 0.5, "1", "samples")
+    wide = Metric(
+        name="squared_mmd", value=-0.1236, interval=(-0.2345, -0.0123), unit="1",
+        labels={"source": "samples", "bandwidth": 0.25},
+    )  # fmt: skip
+    print_score(long.model_copy(update={"metrics": [*long.metrics, wide]}))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("-0.1236 (-0.2345 to -0.0123)" in line for line in lines)
+
+
+def test_two_samples_are_compared_with_intervals(scored: tuple[Path, Record]) -> None:
+    frame = score_print.comparison(scored[1], scored[1]).set_index("measure")
+    row = frame.loc["Parzen log-likelihood, nats"]
+    error = of_source(scored[1], "samples")["log_likelihood"][0].standard_error
+    assert row["difference"] == 0
+    assert error is not None
+    assert row["high"] == pytest.approx(1.96 * 2**0.5 * error)
+    assert np.isnan(frame.loc["Distance ratio", "high"])
+    shown = score_print.comparison_text(scored[1], scored[1], ("a.npy", "a" * 30))
+    assert max(map(len, shown.splitlines())) <= 80

@@ -1,7 +1,10 @@
 """Prints what `ganbench score` measured of a user's samples, beside the baselines."""
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
+from io import StringIO
 
+import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -10,11 +13,8 @@ from ganbench.evaluation.measures import MEASURES
 from ganbench.records import Metric, Record
 from ganbench.report.sample_metrics.cells import cell
 
-SOURCES = {
-    "samples": "Samples",
-    "held_out_images": "Held-out images",
-    "training_images": "Training images",
-}
+# Each table's baseline: where its metrics have their second value.
+BASELINES = {"training_images": "Training images", "held_out_images": "Held-out images"}
 LIKELIHOOD = {
     "log_likelihood": ("Parzen log-likelihood", "higher is better"),
     "grid_penalty": ("Grid penalty", "what the bandwidth grid costs on the validation images"),
@@ -25,52 +25,169 @@ LEGEND = (
     "Read Samples against Held-out images, training images kept back as a perfect sampler's, and "
     "its likelihood against that of training images in its place (a baseline, not a bound)."
 )
-LOG_WIDTH = 200  # characters of a line where no terminal says its own width
+WIDTH = 80  # characters of a line, wherever it is printed
+VALUE_WIDTH = 28  # of the longest value with its interval, which is never broken
 
 
 def print_score(record: Record) -> None:
     """Prints a record of `ganbench score`: values with their errors, baselines and notes."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=LOG_WIDTH)
-    table = Table(
-        "",
-        *SOURCES.values(),
-        "Unit",
-        "Direction",
-        title=f"{record.experiment}, protocol {_of(record, 'log_likelihood')[0].labels['protocol']}"
-        ": value ± SE (95 % interval)",
-        title_justify="left",
-        box=SIMPLE_HEAD,
+    print(score_text(record), end="")
+
+
+def score_text(record: Record) -> str:
+    """Returns what `print_score` prints: lines of at most 80 characters."""
+    (first, *_) = _of(record, "log_likelihood")
+    lines = [
+        f"{record.experiment}, protocol {first.labels['protocol']}: value ± SE (95 % interval)"
+    ]
+    for source, title in BASELINES.items():
+        rows = [row[:3] for row in _rows(record) if row[4] == source]
+        if rows:
+            lines += ["", _table(("", "Samples", title), rows)]
+    for note in (_directions(record), *_notes(record)):
+        lines += ["", textwrap.fill(note, WIDTH, break_long_words=False, break_on_hyphens=False)]
+    return "\n".join(lines) + "\n"
+
+
+def score_words(record: Record) -> pd.DataFrame:
+    """Returns the printed cells: a row for each measure, with its baseline and best value."""
+    rows = [
+        (title, value, baseline, BASELINES[source], direction)
+        for title, value, baseline, direction, source in _rows(record)
+    ]
+    return pd.DataFrame(rows, columns=["Measure", "Samples", "Baseline", "Of", "Best"])
+
+
+def comparison_text(record: Record, other: Record, names: tuple[str, str]) -> str:
+    """Returns two records of samples side by side, with the intervals of their differences.
+
+    Args:
+        record: of the first samples.
+        other: of the second, of the same data set and protocol.
+        names: of both.
+    """
+    rows = [
+        (row.measure, row.first_text, row.second_text, row.difference_text)
+        for row in comparison(record, other).itertuples()
+    ]
+    title = f"{record.experiment}, protocol {_of(record, 'log_likelihood')[0].labels['protocol']}"
+    note = (
+        "Difference: first less second, with a 95 % interval that takes both errors as "
+        "independent; both are of the same test images, so that it is rather too wide. It covers "
+        "neither other training seeds nor other data."
     )
-    for row in _rows(record):
+    table = _table(("", *(_short(name) for name in names), "Difference (95 %)"), rows)
+    return f"{title}: first and second samples\n\n{table}\n\n{textwrap.fill(note, WIDTH)}\n"
+
+
+def comparison(record: Record, other: Record) -> pd.DataFrame:
+    """Returns each measure of two records: both values, their difference and its 95 % interval.
+
+    An interval is NaN where one of the values has no error.
+    """
+    others = _measured(other)
+    rows = []
+    for key, first in _measured(record).items():
+        if (second := others.get(key)) is None:
+            continue
+        measure = MEASURES.get(first.name)
+        digits = measure.digits if measure else 1
+        difference = first.value - second.value
+        half = (_half_width(first) ** 2 + _half_width(second) ** 2) ** 0.5
+        text = f"{difference:.{digits}f}"
+        if half == half:
+            text += f" ({difference - half:.{digits}f} to {difference + half:.{digits}f})"
+        rows.append(
+            {
+                "measure": key,
+                "first": first.value,
+                "second": second.value,
+                "difference": difference,
+                "low": difference - half,
+                "high": difference + half,
+                "unit": first.unit,
+                "first_text": f"{first.value:.{digits}f}",
+                "second_text": f"{second.value:.{digits}f}",
+                "difference_text": text,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _directions(record: Record) -> str:
+    """Which way is better, once for each measure."""
+    lines = dict((SIGMA,))
+    for metric in record.metrics:
+        if metric.name in LIKELIHOOD:
+            lines |= dict((LIKELIHOOD[metric.name],))
+        elif metric.name in MEASURES:
+            lines[MEASURES[metric.name].title] = MEASURES[metric.name].direction
+    return "; ".join(f"{title}: {direction}" for title, direction in lines.items()) + "."
+
+
+def _half_width(metric: Metric) -> float:
+    """Of its 95 % interval; NaN where none is known."""
+    if metric.interval is not None:
+        return (metric.interval[1] - metric.interval[0]) / 2
+    return float("nan") if metric.standard_error is None else 1.96 * metric.standard_error
+
+
+def _measured(record: Record) -> dict[str, Metric]:
+    """The samples' metrics by their titles."""
+    return {
+        _words(metric)[0]: metric
+        for metric in record.metrics
+        if metric.name in LIKELIHOOD | MEASURES and metric.labels["source"] == "samples"
+    }
+
+
+def _short(name: str, most: int = 14) -> str:
+    return name if len(name) <= most else f"{name[: most - 3]}..."
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """The words of the first column wrap; values never do."""
+    console = Console(file=StringIO(), width=WIDTH, color_system=None)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for place, column in enumerate(columns):
+        width = max([len(column), *(len(row[place]) for row in rows)])
+        table.add_column(column, min_width=min(width, VALUE_WIDTH) if place else None)
+    for row in rows:
         table.add_row(*row)
-    console.print(table)
-    for note in _notes(record):
-        console.print(note, markup=False, highlight=False)
+    with console.capture() as capture:
+        console.print(table, markup=False, highlight=False)
+    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
 
 
-def _rows(record: Record) -> Iterator[tuple[str, ...]]:
-    """Each measure of the samples once, with the baselines' cells."""
-    shown: dict[tuple[str, str, str], dict[str, str]] = {}
+def _rows(record: Record) -> Iterator[tuple[str, str, str, str, str]]:
+    """Each measure: title with its unit, samples, baseline, direction, the baseline's source."""
+    shown: dict[tuple[str, str], dict[str, str]] = {}
     for metric in record.metrics:
         if metric.name in LIKELIHOOD or metric.name in MEASURES:
-            title, direction = _words(metric)
-            cells = shown.setdefault((title, metric.unit, direction), {})
+            cells = shown.setdefault(_words(metric), {})
             cells[str(metric.labels["source"])] = cell(metric) + _bound(metric)
-    for place, ((title, unit, direction), cells) in enumerate(shown.items()):
-        yield title, *(cells.get(source, "") for source in SOURCES), unit, direction
+    for place, ((title, direction), cells) in enumerate(shown.items()):
+        yield _row(title, direction, cells)
         if place == 0:
-            yield SIGMA[0], *(_sigma(record, source) for source in SOURCES), "pixels", SIGMA[1]
+            cells = {one: _sigma(record, one) for one in ("samples", "training_images")}
+            yield _row(f"{SIGMA[0]}, pixels", SIGMA[1], cells)
+
+
+def _row(title: str, direction: str, cells: Mapping[str, str]) -> tuple[str, str, str, str, str]:
+    source = next((one for one in BASELINES if one in cells), "held_out_images")
+    return title, cells.get("samples", ""), cells.get(source, ""), direction, source
 
 
 def _words(metric: Metric) -> tuple[str, str]:
+    """Its title with the unit, and which way is better."""
+    unit = "" if metric.unit == "1" else f", {metric.unit}"
     if metric.name in LIKELIHOOD:
-        return LIKELIHOOD[metric.name]
+        title, direction = LIKELIHOOD[metric.name]
+        return title + unit, direction
     measure = MEASURES[metric.name]
     bandwidth = metric.labels.get("bandwidth")
     title = measure.title if bandwidth is None else f"{measure.title}, {bandwidth:g} x median"
-    return title, measure.direction
+    return title + unit, measure.direction
 
 
 def _bound(metric: Metric) -> str:
