@@ -17,6 +17,7 @@ demo: .venv/.ok
 	@echo "report: results/demo/report.html    paper: results/demo/paper.pdf"
 
 reproduce: .venv/.ok
+	@echo "progress: $(BIN)/ganbench status results/paper --watch    logs: results/paper/logs/STAGE_EXPERIMENT_SEED.log"
 	$(SMK)
 
 # Triton's interpreter and its compiler exclude each other, so each has a process of its own.

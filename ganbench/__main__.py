@@ -427,6 +427,22 @@ def verify(
 
 
 @app.command()
+def status(
+    results: Annotated[Path, typer.Argument(help="Results of a suite: results/SUITE.")],
+    suite: Annotated[
+        Path | None, typer.Option(help="Its suite file; else configs/suites/SUITE.yaml.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until all jobs are done or you stop it.")
+    ] = False,
+) -> None:
+    """Show where every job of a suite stands: epoch, likelihood so far, minutes left."""
+    from ganbench.status import status as run
+
+    run(results, suite, watch)
+
+
+@app.command()
 def show(report: Annotated[Path, typer.Argument(help="A report.json.")]) -> None:
     """Print the table of a report."""
     from ganbench.report.table1.table import print_table

@@ -20,6 +20,7 @@ class Measure:
         direction: which way is better, in words.
         source: where it comes from.
         digits: behind the point, worth reading.
+        share: whether it lies between 0 and 1, as its interval must.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Measure:
     direction: str
     source: str
     digits: int
+    share: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ MEASURES = {
         1,
     ),
     "copying_superiority": Measure(
-        "P(farther)", "1", "memorisation", "0.5 is best; 0: copies", "Meehan et al. 2020", 3
+        "P(farther)", "1", "memorisation", "0.5 is best; 0: copies", "Meehan et al. 2020", 3, True
     ),
     "nearest_ratio": Measure(
         "Distance ratio",
@@ -113,14 +115,27 @@ MEASURES = {
         "0.5 is best; 1: told apart; 0: copies of the test images",
         "Lopez-Paz and Oquab 2017",
         3,
+        share=True,
     ),
     "squared_mmd": Measure(
         "MMD²", "1", "two samples", "0 is best (may be negative)", "Gretton et al. 2012", 4
     ),
     "precision": Measure(
-        "Precision", "1", "two samples", "as high as of fresh images", "Kynkäänniemi et al. 2019", 3
+        "Precision",
+        "1",
+        "two samples",
+        "as high as of fresh images",
+        "Kynkäänniemi et al. 2019",
+        3,
+        share=True,
     ),
     "recall": Measure(
-        "Recall", "1", "two samples", "as high as of fresh images", "Kynkäänniemi et al. 2019", 3
+        "Recall",
+        "1",
+        "two samples",
+        "as high as of fresh images",
+        "Kynkäänniemi et al. 2019",
+        3,
+        share=True,
     ),
 }

@@ -5,8 +5,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import chdtri, nctdtr, ndtri, stdtr, stdtrit
+from scipy.special import chdtri, expit, logit, nctdtr, ndtri, stdtr, stdtrit
 
+Bounds = tuple[float, float]
 CONFIDENCE = 0.95
 POWER = 0.8
 # Below so many seeds a p-value is not printed. Nothing here resamples seeds: a bootstrap over
@@ -43,8 +44,37 @@ def seed_mean(values: Sequence[float], confidence: float = CONFIDENCE) -> SeedMe
     if count == 1:
         return SeedMean(mean, None, None)
     # Student's t and not the normal quantile: with three seeds the interval is 2.2 times as wide.
-    half_width = _quantile(count - 1, confidence) * statistics.stdev(values) / math.sqrt(count)
+    half_width = t_quantile(count - 1, confidence) * statistics.stdev(values) / math.sqrt(count)
     return SeedMean(mean, mean - half_width, mean + half_width)
+
+
+def bounded_interval(
+    mean: float, error: float, quantile: float, bounds: Bounds | None
+) -> tuple[float, float]:
+    """Returns the t interval of a mean, on a scale that has no end where the quantity has one.
+
+    With both ends: of logit((mean - low) / (high - low)); with the lower alone: of
+    log(mean - low). The standard error goes over by the derivative (delta method) and the ends
+    come back, so that they lie in the range. Without bounds: mean +- quantile error.
+
+    Args:
+        mean: in the quantity's unit.
+        error: its standard error, in the same unit.
+        quantile: of Student's t.
+        bounds: what is possible; the upper end may be infinite.
+    """
+    # A mean at an end is one of values that all lie there: no transform has anything to say.
+    if bounds is None or error == 0 or not bounds[0] < mean < bounds[1]:
+        return mean - quantile * error, mean + quantile * error
+    low, high = bounds
+    if math.isinf(high):
+        # The same in logarithms, kept from overflowing where the error dwarfs the mean.
+        factor = math.exp(min(quantile * error / (mean - low), 700.0))
+        return low + (mean - low) / factor, low + (mean - low) * factor
+    share, width = (mean - low) / (high - low), high - low
+    half = quantile * error / width / (share * (1 - share))
+    center = float(logit(share))
+    return low + width * float(expit(center - half)), low + width * float(expit(center + half))
 
 
 def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -57,11 +87,12 @@ def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
     # are independent.
     mean, count = statistics.fmean(values), len(values)
     spread = statistics.stdev(values) * math.sqrt(1 + 1 / count)
-    half_width = _quantile(count - 1, CONFIDENCE) * spread
+    half_width = t_quantile(count - 1) * spread
     return mean - half_width, mean + half_width
 
 
-def _quantile(df: float, confidence: float) -> float:
+def t_quantile(df: float, confidence: float = CONFIDENCE) -> float:
+    """Returns the two-sided quantile of Student's t."""
     return float(stdtrit(df, (1 + confidence) / 2))
 
 
@@ -122,7 +153,7 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Difference | None
 
 
 def _difference(mean: float, error: float, df: float, counts: tuple[int, int]) -> Difference:
-    half_width = _quantile(df, CONFIDENCE) * error
+    half_width = t_quantile(df) * error
     # The lower tail, doubled: 1 less an upper tail would lose small p-values to rounding.
     p = 2 * float(stdtr(df, -abs(mean) / error)) if min(counts) >= SEEDS_FOR_P else None
     return Difference(mean, mean - half_width, mean + half_width, p, counts)
@@ -167,5 +198,5 @@ def _power(count: int, effect: float) -> float:
         return 1.0
     # Both tails: a difference in either direction counts.
     df, center = 2 * (count - 1), effect * math.sqrt(count / 2)
-    critical = _quantile(df, CONFIDENCE)
+    critical = t_quantile(df)
     return 1 - float(nctdtr(df, center, critical)) + float(nctdtr(df, center, -critical))

@@ -1,6 +1,7 @@
 """Tables and figures beyond likelihood, from made-up records."""
 
 import csv
+import math
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from ganbench.evaluation.measures import MEASURES
 from ganbench.records import Metric, Provenance, Record
 from ganbench.report.sample_metrics import build as scores
 from ganbench.report.sample_metrics import outputs as score_outputs
-from ganbench.report.sample_metrics.cells import cell
+from ganbench.report.sample_metrics.cells import cell, interval_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -179,3 +180,16 @@ def test_other_settings_are_refused(suite: Suite) -> None:
 )
 def test_cells(metric: Metric, expected: str) -> None:
     assert cell(metric) == expected
+
+
+def test_an_interval_of_a_share_stays_within_0_and_1() -> None:
+    # Records of small test sets ran from -.28 to 1.08.
+    wide = Metric(
+        name="precision", value=0.4, unit="1", standard_error=0.245, interval=(-0.28, 1.08), n=5
+    )
+    low, high = interval_of(wide) or (math.nan, math.nan)
+    assert 0 < low < 0.4 < high < 1
+    assert cell(wide) == f"0.400 ({low:.3f} to {high:.3f})"
+    # MMD has no such range: unbiased, it may be negative.
+    mmd = wide.model_copy(update={"name": "squared_mmd"})
+    assert interval_of(mmd) == (-0.28, 1.08)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganbench.report.statistics import (
+    bounded_interval,
     paired,
     prediction_interval,
     seed_mean,
@@ -154,3 +155,42 @@ def test_one_seed_fewer_would_not_do(effect: float) -> None:
 
 def test_seeds_that_all_score_alike_need_two() -> None:
     assert seeds_needed(0.0, 2.0) == 2
+
+
+def test_a_share_has_the_logit_interval_by_hand() -> None:
+    # logit .8 = log 4, the error there is .08 / (.8 * .2) = .5, and the ends have odds 4 / e, 4 e.
+    low, high = bounded_interval(0.8, 0.08, 2.0, (0, 1))
+    assert low == pytest.approx(4 / math.e / (1 + 4 / math.e))
+    assert high == pytest.approx(4 * math.e / (1 + 4 * math.e))
+    # The same number in eighths.
+    assert bounded_interval(6.4, 0.64, 2.0, (0, 8)) == pytest.approx((8 * low, 8 * high))
+
+
+def test_a_distance_has_the_log_interval_and_others_students() -> None:
+    expected = (2 / math.e, 2 * math.e)
+    assert bounded_interval(2.0, 1.0, 2.0, (0, math.inf)) == pytest.approx(expected)
+    assert bounded_interval(2.0, 1.0, 2.0, None) == (0.0, 4.0)
+
+
+@given(st.floats(1e-6, 1 - 1e-6), st.floats(1e-9, 1), st.floats(0.1, 700))
+def test_no_interval_of_a_share_leaves_it(mean: float, error: float, quantile: float) -> None:
+    low, high = bounded_interval(mean, error, quantile, (0, 1))
+    assert 0 <= low <= mean * (1 + 1e-9)
+    assert mean * (1 - 1e-9) <= high <= 1
+
+
+def test_small_errors_give_students_interval() -> None:
+    narrow = bounded_interval(0.5, 1e-4, 2.776, (0, 1))
+    assert narrow == pytest.approx((0.5 - 2.776e-4, 0.5 + 2.776e-4), rel=1e-6)
+
+
+def test_logit_intervals_cover_as_often_as_they_promise() -> None:
+    """Shares of 200 images in five blocks, as precision is measured, of a true share of .9."""
+    rng = np.random.default_rng(0)
+    hits, quantile = 0, float(scipy.stats.t.ppf(0.975, 4))
+    for blocks in rng.binomial(200, 0.9, size=(1000, 5)) / 200:
+        error = float(blocks.std(ddof=1) / math.sqrt(5))
+        low, high = bounded_interval(float(blocks.mean()), error, quantile, (0, 1))
+        hits += low <= 0.9 <= high
+    # Four standard errors of a share in 1,000 trials.
+    assert abs(hits / 1000 - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 1000)

@@ -16,6 +16,7 @@ from ganbench.report.table1.claims import CLAIMS, BoundClaim, Claims
 from ganbench.report.theory import build as theory
 from ganbench.report.theory import tables as theory_tables
 from ganbench.report.theory.outputs import CAPTIONS, outputs, shown, theory_experiments
+from ganbench.theory.targets import target
 
 SUITES = Path(__file__).parents[2] / "configs" / "suites"
 WIDEST = 1200  # pixels of a picture
@@ -76,10 +77,26 @@ def test_simultaneous_interval_is_bonferroni_on_student_t():
     assert (actual.mean, actual.low, actual.high) == pytest.approx((3.0, low, high))
 
 
+def test_intervals_of_what_has_a_range_stay_within_it(small_suite):
+    record = read_record(small_suite.parent / "results" / "objectives" / "theory.json")
+    frame, ranges = theory_tables.scores(record), theory_tables.score_ranges(record)
+    # A collapsed seed beside a good one: mean +- t SE would run to -45 and 53 of 8 modes.
+    frame["modes"], frame["good_share"] = frame["seed"] * 7.0 + 0.5, 0.05 + 0.9 * frame["seed"]
+    for name, (low, high) in ranges.items():
+        rows = theory_tables.summary(frame, [name], ranges)
+        ends = rows.loc[rows["minus"] == "", [f"{name}_low", f"{name}_high"]].to_numpy()
+        assert low <= ends.min() < ends.max() <= high, name
+
+
+def test_the_targets_have_as_many_modes_as_tables_say():
+    for name, modes in theory_tables.MODES.items():
+        assert len(target(name, 0.1).centres) == modes
+
+
 def test_differences_are_paired_by_seed_and_leave_out_diverged_seeds(small_suite):
     record = read_record(small_suite.parent / "results" / "objectives" / "theory.json")
     frame, names = theory_tables.scores(record), theory_tables.score_names(record)
-    rows = theory_tables.summary(frame, names).set_index(["setting", "minus"])
+    rows = theory_tables.summary(frame, names, {}).set_index(["setting", "minus"])
     first, second = frame["setting"].cat.categories[:2]
     own, base = (
         frame[frame["setting"] == name].set_index("seed")["wasserstein"] for name in (second, first)
@@ -91,7 +108,7 @@ def test_differences_are_paired_by_seed_and_leave_out_diverged_seeds(small_suite
         math.nan,
         1.0,
     ]
-    left = theory_tables.summary(frame, names).set_index(["setting", "minus"]).loc[(second, "")]
+    left = theory_tables.summary(frame, names, {}).set_index(["setting", "minus"]).loc[(second, "")]
     assert (left["seeds"], left["diverged"]) == (2, 1)
     assert math.isnan(left["wasserstein"])
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from ganbench.status import LEFT
 from ganbench.training import progress
 from ganbench.training.loop import Run
 from ganbench.training.progress import Progress
@@ -36,6 +37,8 @@ def test_a_log_has_one_plain_line_an_epoch(
         left = r"0\.0" if epoch == 4 else r"\d+\.\d"
         pattern = LINE.format(epoch=epoch, monitored=monitored, left=left)
         assert re.fullmatch(pattern, line), line
+        # `ganbench status` reads the minutes that are left.
+        assert [one[:2] for one in LEFT.findall(line)] == [("0", str(epoch))]
 
 
 def test_a_collapsed_generator_and_a_diverged_seed_are_named(

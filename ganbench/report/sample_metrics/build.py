@@ -11,7 +11,7 @@ from ganbench.config import Experiment, suite_experiments
 from ganbench.evaluation.measures import MEASURES
 from ganbench.records import Metric, Record, read_record, refuse_stale
 from ganbench.report.facts import commits
-from ganbench.report.sample_metrics.cells import cell
+from ganbench.report.sample_metrics.cells import cell, interval_of
 from ganbench.report.sample_metrics.outputs import GROUPS, figure_stem, table_stem
 from ganbench.report.style import PALETTE, empty_figure, figure_style, new_figure, save
 from ganbench.report.table1.table import NONE, PrintedTable, write_printed_table
@@ -42,7 +42,8 @@ LEGENDS = {
     "data's. Different bins: share of k-means bins. Class KL: from the samples' classes to the "
     "test images', by a classifier trained here, whose accuracy is beside it.",
     "two samples": "Equal numbers of samples and test images in five disjoint blocks; 95 % "
-    "interval of Student's t over them. MMD²: of the kernel whose bandwidth is the median distance "
+    "interval of Student's t over them, of a share on the scale of its logit, which stays within 0 "
+    "and 1. MMD²: of the kernel whose bandwidth is the median distance "
     "of test images; the csv has 0.25, 0.5 and 2 times that too. Read each against the held-out "
     "images: no p-values, every model is told from the data.",
 }
@@ -158,7 +159,7 @@ def _csv_rows(group: str, suite: Sequence[Scored]) -> Iterator[dict[str, object]
         for sampler, metrics in scored.samplers.items():
             for metric in metrics:
                 if MEASURES[metric.name].group == group:
-                    low, high = metric.interval or (None, None)
+                    low, high = interval_of(metric) or (None, None)
                     yield metric.model_dump(exclude={"labels", "interval"}) | {
                         "experiment": scored.name,
                         "samples": sampler,
@@ -197,7 +198,8 @@ def scores_figure(scored: Scored) -> Figure:
 
 
 def _errors(metric: Metric) -> list[list[float]] | float | None:
-    if metric.interval is None:
+    interval = interval_of(metric)
+    if interval is None:
         return metric.standard_error
-    low, high = metric.interval
+    low, high = interval
     return [[metric.value - low], [high - metric.value]]

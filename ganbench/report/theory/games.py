@@ -10,7 +10,7 @@ from PIL import Image
 
 from ganbench.records import Record
 from ganbench.report.style import PALETTE, new_figure
-from ganbench.report.theory.tables import score_names, scores, summary
+from ganbench.report.theory.tables import score_names, score_ranges, scores, summary
 
 Arrays = dict[str, np.ndarray]
 BLUE, ORANGE, GREEN = PALETTE[0], PALETTE[1], PALETTE[2]
@@ -125,7 +125,7 @@ def pictures_figure(record: Record, arrays: Arrays, title: str, footer: str) -> 
 def scores_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:  # noqa: ARG001
     """Returns every seed's scores and the simultaneous intervals of each setting's mean."""
     frame, headings = scores(record), score_names(record)
-    rows = summary(frame, headings)
+    rows = summary(frame, headings, score_ranges(record))
     rows = rows[rows["minus"] == ""].reset_index(drop=True)
     height = -(-len(headings) // 2)
     figure = new_figure(title, footer, height=2.5 * height)

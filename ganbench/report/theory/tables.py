@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 
 from ganbench.records import Metric, Record
 from ganbench.report.collect import holds
-from ganbench.report.statistics import CONFIDENCE
+from ganbench.report.statistics import CONFIDENCE, Bounds, bounded_interval
 from ganbench.report.table1.table import NONE, PrintedTable
 
 STATEMENT_COLUMNS = ("Experiment", "Statement", "Measured", "Bound", "Holds")
@@ -29,6 +29,7 @@ SCORES = {  # of an objectives experiment, by kind: heading and digits
     "image_objectives": {"log_likelihood": ("Validation log-likelihood (nats)", ".1f")},
 }
 
+MODES = {"ring": 8, "grid": 25}  # of the targets
 
 MEASURED = {
     "objectives": "; Wasserstein-1 is exact, to as many points of the data",
@@ -46,17 +47,20 @@ class Interval:
     high: float
 
 
-def simultaneous_interval(values: Sequence[float], comparisons: int) -> Interval:
-    """Returns mean +- t sd / sqrt n, wide enough that `comparisons` of its kind all hold at 95 %.
+def simultaneous_interval(
+    values: Sequence[float], comparisons: int, bounds: Bounds | None = None
+) -> Interval:
+    """Returns a mean's t interval, wide enough that `comparisons` of its kind all hold at 95 %.
 
     Args:
         values: one number per seed, at least two.
         comparisons: how many intervals are read together (Bonferroni).
+        bounds: what is possible; the interval stays within (`bounded_interval`).
     """
     count, mean = len(values), statistics.fmean(values)
     quantile = float(stdtrit(count - 1, 1 - (1 - CONFIDENCE) / (2 * comparisons)))
-    half_width = quantile * statistics.stdev(values) / math.sqrt(count)
-    return Interval(mean, mean - half_width, mean + half_width)
+    error = statistics.stdev(values) / math.sqrt(count)
+    return Interval(mean, *bounded_interval(mean, error, quantile, bounds))
 
 
 def statements(records: Sequence[tuple[str, Record]]) -> tuple[PrintedTable, str]:
@@ -120,14 +124,34 @@ def _name(setting: dict[str, str | int]) -> str:
     return f"{setting['objective']}, {setting['update']}, k = {setting['k']}"
 
 
-def summary(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+def score_ranges(record: Record) -> dict[str, Bounds]:
+    """Returns what is possible for each score that has a range; MMD^2, unbiased, has none."""
+    game = record.config["study"]["game"]
+    modes = MODES.get(game.get("target"))
+    counted: dict[str, Bounds] = {"modes": (0, modes)} if modes else {}
+    return counted | {"good_share": (0, 1), "wasserstein": (0, math.inf)}
+
+
+def summary(
+    frame: pd.DataFrame, names: Iterable[str], ranges: Mapping[str, Bounds]
+) -> pd.DataFrame:
     """Returns means and simultaneous intervals of each setting, then differences from the first.
 
     Differences are paired: a seed gives every setting the same first weights and data.
+
+    Args:
+        frame: of `scores`.
+        names: the scores.
+        ranges: of `score_ranges`; intervals stay within them.
     """
     settings = list(frame["setting"].cat.categories)
-    rows = [_row(frame, names, one, None, len(settings)) for one in settings]
-    rows += [_row(frame, names, one, settings[0], len(settings) - 1) for one in settings[1:]]
+    # A difference of two numbers between low and high lies between low - high and high - low.
+    differences = {name: (low - high, high - low) for name, (low, high) in ranges.items()}
+    differences = {name: one for name, one in differences.items() if math.isfinite(one[1])}
+    rows = [_row(frame, names, one, None, len(settings), ranges) for one in settings]
+    rows += [
+        _row(frame, names, one, settings[0], len(settings) - 1, differences) for one in settings[1:]
+    ]
     return pd.DataFrame(rows)
 
 
@@ -137,6 +161,7 @@ def _row(
     setting: str,
     baseline: str | None,
     comparisons: int,
+    ranges: Mapping[str, Bounds],
 ) -> dict[str, str | float | int]:
     own = frame[frame["setting"] == setting].set_index("seed")
     row = {
@@ -152,7 +177,7 @@ def _row(
             values = values - frame[frame["setting"] == baseline].set_index("seed")[name]
         values = values.dropna()
         if len(values) > 1:
-            interval = simultaneous_interval(values.tolist(), comparisons)
+            interval = simultaneous_interval(values.tolist(), comparisons, ranges.get(name))
             row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return row
 
@@ -161,7 +186,7 @@ def objectives(title: str, record: Record) -> tuple[PrintedTable, str]:
     """Returns the table of an objectives experiment, and the same as csv."""
     frame = scores(record)
     names = score_names(record)
-    rows = summary(frame, names)
+    rows = summary(frame, names, score_ranges(record))
     study = record.config["study"]
     columns = (
         "Setting",
@@ -175,7 +200,8 @@ def objectives(title: str, record: Record) -> tuple[PrintedTable, str]:
         f"over the {len(study['settings'])} settings of a column, or over its "
         f"{len(study['settings']) - 1} differences). Differences are from the paper's setting and "
         "paired by seed. All seeds alike give an interval of width 0: that says nothing about the "
-        "next seed. An interval may run past what is possible, such as a share above 1."
+        "next seed. For what has a range (a share, the modes, a distance) they are taken on the "
+        "scale of its logit or logarithm, so that they stay within it."
     )
     examples = 2 * study["game"]["optimizer"]["batch_size"] * study["steps"]
     budget = (
