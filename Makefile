@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --benchmark-disable
 DEMO := configs/suites/demo.yaml
 export MPLBACKEND := Agg
 
-.PHONY: demo reproduce test golden bench gpu-check gpu-campaign check format publish tables clean
+.PHONY: demo reproduce test golden bench gpu-check gpu-campaign check docs format publish tables clean
 
 demo: .venv/.ok
 	$(SMK) --config suite=$(DEMO)
@@ -52,6 +52,10 @@ check: .venv/.ok
 	$(BIN)/snakemake --lint
 	$(BIN)/pip check
 
+# The site, without a network: python -m http.server -d site
+docs: .venv/.ok
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 format: .venv/.ok
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -68,7 +72,7 @@ tables:
 
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name published -exec rm -rf {} +
-	rm -rf .snakemake build dist *.egg-info
+	rm -rf .snakemake build dist site *.egg-info
 
 # Of the interpreter below an active environment, which may be the very .venv that is cleared here.
 .venv/.ok: pyproject.toml constraints.txt

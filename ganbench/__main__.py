@@ -486,8 +486,20 @@ def bench_compare(
     base: Annotated[str, typer.Option(help="The git revision to compare this tree with.")],
     pairs: Annotated[int, typer.Option(min=3, help="Runs of each tree.")] = 7,
     select: Annotated[str, typer.Option("-k", help="Only benchmarks whose name holds this.")] = "",
+    command: Annotated[
+        str,
+        typer.Option(
+            help="Another project's benchmarks, run in the repository at hand: a command that "
+            "prints a JSON object, the seconds of each benchmark by name."
+        ),
+    ] = "",
 ) -> None:
     """Fail when this tree is slower than another revision: both run in turn, on one thread."""
+    if command:
+        from ganbench.bench.commands import main as run_command
+
+        run_command(base, pairs, command, Path.cwd())
+        return
     from ganbench.bench.compare import main as run
 
     run(base, pairs, select)

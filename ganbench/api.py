@@ -184,7 +184,7 @@ def table(**results: ScoreResult) -> "pd.DataFrame":
         )
     words = {name: score_words(one.record).set_index("Measure") for name, one in results.items()}
     first = next(iter(words.values()))
-    frame = first[["Baseline"]].copy()
+    frame = first.filter(["Baseline"])
     for place, (name, one) in enumerate(words.items()):
         frame.insert(place, name, one["Samples"])
     return frame

@@ -103,3 +103,15 @@ def test_the_tracked_tree_stays_small() -> None:
 def test_the_page_on_speed_shows_the_update_that_naive_makes() -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text()
     assert f"```python\n{inspect.getsource(naive.simultaneous)}```" in page
+
+
+def test_the_first_screen_installs_scores_reproduces_and_cites() -> None:
+    first = README.partition("<!-- table:")[0]
+    assert len(first.splitlines()) <= 40
+    commands = ("pip install", "ganbench score samples.npy", "make reproduce")
+    assert all(command in first for command in (*commands, "@inproceedings", "@software"))
+    citation = (ROOT / "CITATION.cff").read_text()
+    for author in re.findall(r"family-names: ([\w-]+)", citation):
+        assert author in first
+    assert f"version = {{{re.search(r'^version: (.+)$', citation, re.MULTILINE)[1]}}}" in first
+    assert "The ganbench authors" in first

@@ -73,6 +73,15 @@ def main(base: str, pairs: int, select: str) -> None:
         )
     with base_tree(base) as folder:
         comparisons = compare(folder, ROOT, names, pairs)
+    verdict(comparisons, base)
+
+
+def verdict(comparisons: Sequence[Comparison], base: str) -> None:
+    """Prints a line a benchmark.
+
+    Raises:
+        SlowerError: a benchmark is slower by the gate's rule.
+    """
     for one in comparisons:
         print(line(one), flush=True)
     slower = [one for one in comparisons if one.slower]
@@ -171,30 +180,30 @@ def _shim(tree: Path, folder: Path) -> Path:
 
 
 @contextmanager
-def base_tree(revision: str) -> Iterator[Path]:
+def base_tree(revision: str, root: Path = ROOT) -> Iterator[Path]:
     """Checks a revision out beside this tree for as long as it is needed.
 
     Raises:
         GanbenchError: there is no such revision here.
     """
-    commit = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    commit = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", root=root)
     if not commit:
         raise GanbenchError(
-            f"bench compare: --base: got {revision!r}, which is no commit of {ROOT.name}; give one "
+            f"bench compare: --base: got {revision!r}, which is no commit of {root.name}; give one "
             "that `git log` shows"
         )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "tree")
-        _git("worktree", "add", "--quiet", "--detach", str(path), commit)
+        _git("worktree", "add", "--quiet", "--detach", str(path), commit, root=root)
         try:
             yield path
         finally:
-            _git("worktree", "remove", "--force", str(path))
+            _git("worktree", "remove", "--force", str(path), root=root)
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str, root: Path = ROOT) -> str:
     done = subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False
+        ["git", *arguments], cwd=root, capture_output=True, text=True, encoding="utf-8", check=False
     )
     return done.stdout.strip() if done.returncode == 0 else ""
 

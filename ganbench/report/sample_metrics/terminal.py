@@ -66,10 +66,9 @@ def comparison_text(record: Record, other: Record, names: tuple[str, str]) -> st
         other: of the second, of the same data set and protocol.
         names: of both.
     """
-    rows = [
-        (row.measure, row.first_text, row.second_text, row.difference_text)
-        for row in comparison(record, other).itertuples()
-    ]
+    frame = comparison(record, other)
+    shown = frame[["measure", "first_text", "second_text", "difference_text"]]
+    rows = [tuple(row) for row in shown.to_numpy().tolist()]
     title = f"{record.experiment}, protocol {_of(record, 'log_likelihood')[0].labels['protocol']}"
     note = (
         "Difference: first less second, with a 95 % interval that takes both errors as "
@@ -116,7 +115,7 @@ def comparison(record: Record, other: Record) -> pd.DataFrame:
 
 def _directions(record: Record) -> str:
     """Which way is better, once for each measure."""
-    lines = dict((SIGMA,))
+    lines: dict[str, str] = dict((SIGMA,))
     for metric in record.metrics:
         if metric.name in LIKELIHOOD:
             lines |= dict((LIKELIHOOD[metric.name],))
