@@ -297,7 +297,9 @@ def test_missing_data_is_3_by_hand_and_0_in_the_workflow(
     assert not out.exists()
     actual = end(start(*arguments, "--in-workflow"))
     assert actual.code == 0
-    assert actual.err.startswith(f"{tmp_path}/data/tfd/TFD_48x48.mat: is missing and cannot be down")
+    assert actual.err.startswith(
+        f"{tmp_path}/data/tfd/TFD_48x48.mat: is missing and cannot be down"
+    )
     assert json.loads(out.read_text())["status"] == "data_not_available"
 
 
