@@ -84,4 +84,4 @@ def _picture(results: ExperimentResults, folder: Path) -> str:
 
 def _text(words: str) -> str:
     """A title is text: no sign of it is markup of reStructuredText or of Jinja."""
-    return re.sub(r"([^\w\s])", r"\\\1", " ".join(words.split()))
+    return re.sub(r"([^\w\s]|_)", r"\\\1", " ".join(words.split()))

@@ -1,4 +1,4 @@
-"""The first page of report.html: the result, the first samples, and no markup of anybody's title."""
+"""The first page of report.html: result, first samples, and no markup of anybody's title."""
 
 import re
 
@@ -14,7 +14,7 @@ from .synthetic import Synthetic
 def page(source: str) -> str:
     """As Snakemake makes it: Jinja first, then reStructuredText, which must not complain."""
     rendered = Environment().from_string(source).render()
-    return publish_parts(rendered, writer_name="html", settings_overrides={"halt_level": 2})[
+    return publish_parts(rendered, writer="html", settings_overrides={"halt_level": 2})[
         "html_body"
     ]
 
