@@ -21,9 +21,6 @@ from ganbench.workflow_settings import batches, check_settings, find_suite
 min_version("9.0")
 
 
-report: "ganbench/report/captions/workflow.rst"
-
-
 # A user's mistake is one line; raised from here it would be a traceback.
 try:
     check_settings(config)
@@ -42,6 +39,8 @@ BY_DATASET = {entry[1].dataset: entry[0] for entry in EXPERIMENTS.values()}
 FIRST = {entry[1].data_digest: name for name, entry in reversed(EXPERIMENTS.items())}
 RESULTS = f"results/{SUITE}"
 REPORT = f"{RESULTS}/report"
+# Where the HTML report finds what it opens with.
+HOME = str(Path(REPORT, report_outputs.HOME).resolve())
 REPORTED = report_outputs.outputs(SUITE_FILE) + theory_outputs.outputs(SUITE_FILE)
 SHOWN = report_outputs.shown(SUITE_FILE) | theory_outputs.shown(SUITE_FILE)
 # By the environment, not as rule parameters: another device or folder is no reason to run again.
@@ -68,6 +67,9 @@ shell.prefix(
     f"GANBENCH_DATA={quote(str(DATA_DIR))} GANBENCH_DEVICE={DEVICE} GANBENCH_SUITE={SUITE} "
     "GANBENCH_CLAIM_GPU=1; "
 )
+
+
+report: HOME
 
 
 def source(name):
@@ -442,7 +444,8 @@ rule paper:
     output:
         report(
             f"{RESULTS}/paper.pdf",
-            category="Paper",
+            category="7 Paper",
+            labels={"experiment": "all experiments", "shows": "paper"},
             caption="ganbench/report/captions/paper.rst",
         ),
     log:
@@ -466,8 +469,8 @@ rule estimators:
         expand(f"{RESULTS}/estimators/estimators.{{suffix}}", suffix=["csv", "md"]),
         html=report(
             f"{RESULTS}/estimators/estimators.html",
-            category="Uncertainty",
-            labels={"table": "other estimators"},
+            category="5 Uncertainty",
+            labels={"experiment": "digits", "shows": "other estimators"},
             caption="ganbench/report/captions/estimators.rst",
         ),
     log:
@@ -493,7 +496,7 @@ rule bench:
         shown=[
             report(
                 f"results/bench/bench.{suffix}",
-                category="Speed",
+                category="9 Speed",
                 caption="ganbench/report/captions/bench.rst",
             )
             for suffix in ("html", "svg")

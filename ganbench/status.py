@@ -69,9 +69,9 @@ def status(results: Path, suite: Path | None = None, watch: bool = False) -> Non
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            found = list(jobs(results, suite))
-            live.update(_table(results, found), refresh=True)
-            if all(one.state in DONE for one in found):
+            current = list(jobs(results, suite))
+            live.update(_table(results, current), refresh=True)
+            if all(job.state in DONE for job in current):
                 return
             try:
                 time.sleep(WATCH_SECONDS)
@@ -80,10 +80,10 @@ def status(results: Path, suite: Path | None = None, watch: bool = False) -> Non
 
 
 def _suite_of(results: Path, suite: Path | None) -> Path:
-    found = suite or Path("configs/suites") / f"{results.resolve().name}.yaml"
-    if not found.exists():
-        raise ConfigError(f"{found}: is missing; give the suite file of {results} as --suite FILE")
-    return found
+    path = suite or Path("configs/suites") / f"{results.resolve().name}.yaml"
+    if not path.exists():
+        raise ConfigError(f"{path}: is missing; give the suite file of {results} as --suite FILE")
+    return path
 
 
 def jobs(results: Path, suite: Path) -> Iterator[Job]:

@@ -1,18 +1,31 @@
 """Our own sources as syntax trees: what they import, and a text of them that no layout changes."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 
 def imported_names(path: Path) -> list[str]:
-    """Returns the names that a file imports; `from a import b` may mean the module a.b."""
+    """Returns the names that a file imports; `from a import b` may mean the module a.b.
+
+    What is imported for the type checker alone does not count.
+    """
     names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _run(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return names
+
+
+def _run(node: ast.AST) -> Iterator[ast.AST]:
+    """Yields every node below one that runs: not the bodies of `if TYPE_CHECKING:`."""
+    for child in ast.iter_child_nodes(node):
+        checked = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        if not checked:
+            yield child
+            yield from _run(child)
 
 
 def tree_text(path: Path) -> str:

@@ -8,6 +8,7 @@ from ganbench.config import load_suite
 from ganbench.provenance import atomic_path
 from ganbench.report.collect import collect
 from ganbench.report.facts import captions, experiment_facts, provenance
+from ganbench.report.home import write_home
 from ganbench.report.outputs import PAGE
 from ganbench.report.page import write_page
 from ganbench.report.sample_metrics import build as scores
@@ -39,6 +40,7 @@ def build(suite_config: Path, results: Path, out: Path) -> None:
     for one in experiments:
         write_figures(one, out.parent)
     write_variance_figure(experiments, suite.title, out.parent)
+    write_home(suite.title, rows, experiments, out.parent)
     write_page(out.parent / PAGE)
     theory.build(suite_config, results, out.parent)
     beyond = scores.build(suite_config, results, out.parent)

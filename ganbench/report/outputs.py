@@ -6,24 +6,29 @@ Imports neither torch nor a plotting library: the workflow reads it whenever it 
 from pathlib import Path
 from typing import Any
 
-from ganbench.config import suite_experiments
+from ganbench.config import Experiment, suite_experiments
 from ganbench.report.formats import CAPTIONS, FORMATS, TABLE_FORMATS, in_page
 from ganbench.report.sample_metrics import outputs as score_outputs
 
+# The report lists its categories in the order of their names, hence the numbers.
+RESULT, PICTURES, TRAINING, UNCERTAINTY = "1 Result", "2 Pictures", "3 Training", "5 Uncertainty"
+READING = "8 How to read the numbers"
+ALL = "all experiments"
 TABLES = {
-    "table1": ("Table 1", "log-likelihood"),
-    "claims": ("Verdicts", "claims"),
-    "variance": ("Uncertainty", "parts"),
-    "seeds_needed": ("Uncertainty", "seeds needed"),
-    "comparisons": ("Uncertainty", "comparisons"),
+    "table1": (RESULT, "log-likelihood"),
+    "claims": (RESULT, "verdicts"),
+    "variance": (UNCERTAINTY, "parts"),
+    "seeds_needed": (UNCERTAINTY, "seeds needed"),
+    "comparisons": (UNCERTAINTY, "comparisons"),
 }
 FIGURES = {
-    "figure2": "Samples",
-    "interpolation": "Interpolation",
-    "learning_curves": "Learning curves",
-    "bandwidth": "Bandwidth",
-    "samples_curve": "Numbers of samples",
+    "figure2": (PICTURES, "samples"),
+    "interpolation": (PICTURES, "interpolation"),
+    "learning_curves": (TRAINING, "learning curves"),
+    "bandwidth": (UNCERTAINTY, "choice of the bandwidth"),
+    "samples_curve": (UNCERTAINTY, "numbers of samples"),
 }
+HOME = "home.rst"  # what the HTML report opens with
 PAGE = "likelihood.html"  # docs/likelihood.md, what may be concluded
 
 
@@ -32,18 +37,24 @@ def figure_file(figure: str, experiment: str, suffix: str = "svg") -> str:
     return f"{figure}_{experiment}.{suffix}"
 
 
+def figures_of(experiment: Experiment) -> list[str]:
+    """Returns the figures of an experiment: one draw of samples gives no curve over draws."""
+    several = experiment.evaluation.draws > 1
+    return [name for name in FIGURES if several or name != "samples_curve"]
+
+
 def outputs(suite_config: Path) -> list[str]:
     """Returns the names of the files that `build` writes for a suite, report.json first."""
     figures = [
         figure_file(figure, name, suffix)
-        for name, *_ in suite_experiments(suite_config)
-        for figure in FIGURES
+        for name, _, experiment, _ in suite_experiments(suite_config)
+        for figure in figures_of(experiment)
         for suffix in FORMATS
     ]
     tables = [f"{table}.{suffix}" for table in TABLES for suffix in TABLE_FORMATS]
     variance = [f"variance.{suffix}" for suffix in FORMATS]
     others = score_outputs.outputs(suite_config)
-    return ["report.json", *tables, *variance, PAGE, *figures, *others]
+    return ["report.json", HOME, *tables, *variance, PAGE, *figures, *others]
 
 
 def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
@@ -52,20 +63,20 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
     Captions are relative to the source tree, where the Snakefile is.
     """
     entries = {
-        f"{name}.html": _captioned(name, {"category": category, "labels": {"table": label}})
+        f"{name}.html": _captioned(name, _place(category, label))
         for name, (category, label) in TABLES.items()
     }
-    parts = {"category": "Uncertainty", "labels": {"figure": "parts"}}
-    entries["variance.svg"] = _captioned("variance", parts)
-    reading = {"category": "How to read the numbers", "labels": {"page": "likelihood"}}
-    entries[PAGE] = _captioned("likelihood", reading)
+    entries["variance.svg"] = _captioned("variance", _place(UNCERTAINTY, "parts, as a figure"))
+    entries[PAGE] = _captioned("likelihood", _place(READING, "likelihood"))
     for name, _, experiment, _ in suite_experiments(suite_config):
-        for figure, category in FIGURES.items():
-            labels = {"experiment": in_page(experiment.title)}
-            entries[figure_file(figure, name)] = _captioned(
-                figure, {"category": category, "labels": labels}
-            )
+        for figure in figures_of(experiment):
+            place = _place(*FIGURES[figure], in_page(experiment.title))
+            entries[figure_file(figure, name)] = _captioned(figure, place)
     return entries | score_outputs.shown(suite_config)
+
+
+def _place(category: str, shows: str, experiment: str = ALL) -> dict[str, Any]:
+    return {"category": category, "labels": {"experiment": experiment, "shows": shows}}
 
 
 def _captioned(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

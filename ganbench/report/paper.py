@@ -16,7 +16,7 @@ HEADING = re.compile(r"^#+\s*(D\d+)\W+(.+?)\.?\s*$", re.MULTILINE)
 
 
 def build_paper(report_json: Path, out: Path, deviations_file: Path | None = None) -> None:
-    """Writes a paper of two to four pages; the same report gives the same bytes.
+    """Writes a paper of two to five pages; the same report gives the same bytes.
 
     Args:
         report_json: what `build` wrote, with the figures beside it.

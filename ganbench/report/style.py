@@ -1,5 +1,6 @@
 """How every figure looks, and how it becomes the same bytes from the same numbers."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,12 +8,16 @@ from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganbench.provenance import atomic_path
 
 WIDTH = 4.6  # inches
 DPI = 200  # 920 pixels wide
+SMALL = 7.0  # points: the least that is read on paper
+ON_SCREEN = 1.6  # times the size on paper
+SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
 PALETTE = sns.color_palette("colorblind")
 
 STYLE: dict[Any, Any] = {
@@ -44,18 +49,19 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def new_figure(title: str, footer: str, height: float) -> Figure:
+def new_figure(title: str, footer: str, height: float, small: float = SMALL) -> Figure:
     """Returns an empty figure with its heading, and below it where it comes from.
 
     Args:
         title: the experiment.
         footer: seeds, state and commit.
         height: inches.
+        small: points, of the footer.
     """
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     # A title's dollars and backslashes are no mathematics.
-    figure.suptitle(title, x=0.02, ha="left", parse_math=False)
-    figure.supxlabel(footer, x=0.02, ha="left", fontsize=6, color="0.35")
+    figure.suptitle(title, x=0.02, ha="left", parse_math=False, fontsize=max(9, small + 1))
+    figure.supxlabel(footer, x=0.02, ha="left", fontsize=small, color="0.35")
     return figure
 
 
@@ -68,8 +74,31 @@ def empty_figure(title: str, footer: str, reason: str) -> Figure:
     return figure
 
 
+def legend_above(axes: Axes, title: str) -> None:
+    """Titles axes, and sets their legend between title and axes, where no curve can be."""
+    axes.set_title(title, loc="left", pad=14)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=3,
+        borderaxespad=0,
+        borderpad=0.2,
+        handlelength=1.2,
+        columnspacing=1,
+    )
+
+
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure in the format that the name of the file says: svg or png."""
     suffix = path.suffix.removeprefix(".")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format=suffix, dpi=DPI, metadata=METADATA[suffix])
+        if suffix == "svg":
+            drawing = temporary.read_text(encoding="utf-8")
+            temporary.write_text(SIZE.sub(_on_screen, drawing, count=1), encoding="utf-8")
+
+
+def _on_screen(size: re.Match[str]) -> str:
+    """Pages show a drawing at the size that it names; one for paper is small on a screen."""
+    width, height = (f"{ON_SCREEN * float(points):.1f}pt" for points in size.groups())
+    return f'width="{width}" height="{height}"'

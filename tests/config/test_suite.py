@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from ganbench.config import (
+    Experiment,
     Suite,
     load,
     load_suite,
     suite_experiments,
 )
 from ganbench.errors import ConfigError
+from ganbench.theory.config import TheoryExperiment
 
 from .settings import SETTINGS
 from .test_recipes import CONFIGS
@@ -86,3 +88,13 @@ def test_published_records_are_of_the_settings_as_they_are_now(suite: str) -> No
         for seed in seeds:
             record = json.loads((published / name / f"seed_{seed}" / "evaluate.json").read_text())
             assert record["config_digest"] == actual.digest
+
+
+def test_no_two_shipped_experiments_have_one_title() -> None:
+    """A table would show both as one: a title says what differs."""
+    root = Path(__file__).parents[2] / "configs" / "experiments"
+    titles: dict[str, str] = {}
+    for path in sorted(root.glob("*.yaml")):
+        kind = TheoryExperiment if path.stem.startswith("theory_") else Experiment
+        title = load(kind, path).title
+        assert titles.setdefault(title, path.stem) == path.stem, title

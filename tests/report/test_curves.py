@@ -2,10 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.records import Metric
+from ganbench.report.style import figure_style
 from ganbench.report.table1.curves import PANELS, bandwidth_figure, learning_curves_figure
 
 COLUMNS = [column for _, _, lines in PANELS for column, *_ in lines]
@@ -122,8 +124,7 @@ def test_every_fold_has_its_line_and_one_entry_in_the_legend() -> None:
     figure = bandwidth_figure({"seed 0": grid(0.2, (0, 1))}, grid(0.3, (0, 1)), "title", "footer")
     axes = figure.axes[0]
     assert len(axes.get_lines()) == 4
-    legend = axes.get_legend()
-    assert legend is not None
+    (legend,) = figure.legends
     entries = [text.get_text() for text in legend.get_texts()]
     assert entries == ["seed 0", "training images", "chosen"]
 
@@ -132,3 +133,37 @@ def test_each_phase_begins_anew_with_the_first_rate() -> None:
     two = history(0.2, epochs=8, phases=(1, 1, 1, 1, 2, 2, 2, 2))
     by_rate = learning_curves_figure({0: two}, {}, "title", "footer").axes[-1]
     assert [len(np.asarray(line.get_xdata())) for line in by_rate.get_lines()] == [2, 2]
+
+
+def test_a_line_of_few_points_is_marked_and_a_long_one_is_not() -> None:
+    few, many = history(0.2), history(0.2, epochs=100, phases=(1,) * 100)
+    for seeds, marker in (({0: few}, "o"), ({0: many}, "None")):
+        axes = learning_curves_figure(seeds, {}, "title", "footer").axes
+        assert labelled(axes[2], "generator").get_marker() == marker
+    gone = learning_curves_figure({}, {0: few}, "title", "footer").axes[2]
+    assert {line.get_marker() for line in gone.get_lines()} == {"o"}
+
+
+def test_no_legend_lies_over_curves_nor_beyond_the_figure() -> None:
+    with figure_style():
+        figures = (
+            learning_curves_figure({0: history(0.2)}, {}, "title", "footer"),
+            bandwidth_figure({"seed 0": grid(0.2, (0,))}, grid(0.3, (0,)), "title", "footer"),
+        )
+        for figure in figures:
+            FigureCanvasAgg(figure).draw()
+    for figure in figures:
+        legends = [axes.get_legend() for axes in figure.axes] + figure.legends
+        boxes = [one.get_window_extent() for one in legends if one]
+        assert boxes
+        for box in boxes:
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1 + 1
+            assert not any(
+                box.overlaps(axes.get_window_extent().padded(-2)) for axes in figure.axes
+            )
+
+
+def test_rates_that_hardly_differ_have_ticks_that_do_not_overlap() -> None:
+    figure = learning_curves_figure({0: history(0.2)}, {}, "title", "footer")
+    texts = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert texts == ["0.025", "0.05"]

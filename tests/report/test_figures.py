@@ -24,7 +24,7 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     def save(figure: Figure, path: object) -> None:
         words = [text.get_text() for text in figure.texts]
         words += [text.get_text() for axes in figure.axes for text in axes.texts]
-        actual[str(path).rpartition("/")[2]] = " | ".join(words)
+        actual[str(path).rpartition("/")[2]] = " | ".join(words).replace("\n", " ")
 
     monkeypatch.setattr(figures, "save", save)
     return actual

@@ -140,18 +140,15 @@ def test_measures_that_the_data_do_not_allow_are_dashes(suite: Suite) -> None:
     assert table.rows[0][-3:] == ("-", "-", "-")
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        (None, "not scored yet; run `ganbench score`"),
-        ({"status": "data_not_available", "metrics": []}, "data not available"),
-    ],
-)
-def test_what_is_missing_is_said(suite: Suite, changes: dict | None, reason: str) -> None:
-    if changes is not None:
-        suite.write(**changes)
+def test_what_was_never_scored_is_left_out(suite: Suite) -> None:
+    assert suite.build() == []
+    assert not list((suite.folder / "report").glob("scores_*"))
+
+
+def test_what_is_missing_is_said(suite: Suite) -> None:
+    suite.write(status="data_not_available", metrics=[])
     for table in suite.build():
-        assert [row[1] for row in table.rows] == [reason]
+        assert [row[1] for row in table.rows] == ["data not available"]
     assert (suite.folder / "report" / "scores_digits.svg").stat().st_size > 0
 
 

@@ -21,7 +21,6 @@ BASELINES = {
     "blurred_images": "baseline: the same, blurred",
     "training_images": "baseline: training images",
 }
-NOT_SCORED = "not scored yet; run `ganbench score`"
 SHOWN_BANDWIDTH = 1.0  # times the median distance; the csv has the others
 # What a figure shows, and what a perfect sampler would get.
 PANELS = {
@@ -70,9 +69,8 @@ class Scored:
     @property
     def reason(self) -> str:
         """Why nothing is shown; empty where there are numbers."""
-        if self.record is None:
-            return NOT_SCORED
-        return "" if self.record.metrics else self.record.status.replace("_", " ")
+        record = self.record
+        return "" if record is None or record.metrics else record.status.replace("_", " ")
 
 
 def build(suite_config: Path, results: Path, folder: Path) -> list[PrintedTable]:
@@ -91,6 +89,8 @@ def build(suite_config: Path, results: Path, folder: Path) -> list[PrintedTable]
         Scored(name, experiment, _read(results / name / "sample_metrics.json", config, experiment))
         for name, config, experiment, _ in suite_experiments(suite_config)
     ]
+    # A suite that was never scored has nothing to show here; the workflow always scores.
+    suite = [one for one in suite if one.record]
     if not suite:
         return []
     tables = [scores_table(group, suite) for group in GROUPS]

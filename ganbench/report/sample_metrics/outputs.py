@@ -47,6 +47,6 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
 def _entry(caption: str, labels: dict[str, str]) -> dict[str, Any]:
     return {
         "caption": f"{CAPTIONS}/{caption}.rst",
-        "category": "Beyond likelihood",
+        "category": "4 Beyond likelihood",
         "labels": labels,
     }

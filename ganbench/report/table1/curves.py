@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ganbench.records import Metric
-from ganbench.report.style import PALETTE, new_figure
+from ganbench.report.style import PALETTE, legend_above, new_figure
 
 Colour = tuple[float, float, float] | str
 DISCRIMINATOR, GENERATOR, SCORE = PALETTE[0], PALETTE[1], PALETTE[2]
@@ -36,7 +36,7 @@ PANELS = (
     (
         "mean output of D",
         "probability",
-        (("d_real", "D(x), real", DISCRIMINATOR), ("d_fake", "D(G(z)), generated", GENERATOR)),
+        (("d_real", "D(x)", DISCRIMINATOR), ("d_fake", "D(G(z))", GENERATOR)),
     ),
     (
         "gradient norms",
@@ -48,6 +48,7 @@ PANELS = (
     ),
 )
 LAYOUT = "AB;CD;EF"  # in the order of the panels; F: likelihood against learning rate
+FEW = 12  # points of a line that are marked
 CHOICE: dict[str, Any] = {"s": 45, "facecolors": "none", "linewidths": 1.2, "zorder": 3}
 
 
@@ -72,11 +73,12 @@ def learning_curves_figure(
         for column, label, colour in columns:
             _seed_lines(axes, _curves(finished, column), _curves(diverged, column), label, colour)
         _mark_phases(axes, next(iter((finished or diverged).values())))
-        axes.set_title(name, loc="left")
         axes.set_ylabel(unit)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         if len(columns) > 1:
-            axes.legend(loc="best")
+            legend_above(axes, name)
+        else:
+            axes.set_title(name, loc="left")
     _, alike, _, outputs, gradients = panels
     # A little beyond, or a curve at 0 or 1 would lie under the frame.
     alike.set(ylim=(-0.03, 1.03))
@@ -97,7 +99,8 @@ def _likelihood_by_rate(
             # Each phase begins anew with the first rate: a line of its own.
             for _, phase in monitored.groupby("phase"):
                 rates, values = phase["learning_rate"], phase["validation_log_likelihood"]
-                axes.plot(rates, values, style, color=SCORE, linewidth=0.8)
+                points = _marker(len(values))
+                axes.plot(rates, values, style, color=SCORE, linewidth=0.8, **points)
     axes.set_title("likelihood by learning rate", loc="left")
     axes.set(xlabel="learning rate", ylabel="nats")
     # Where the rate falls by less than tenfold, a logarithmic axis has no ticks worth printing.
@@ -105,7 +108,8 @@ def _likelihood_by_rate(
     if high > 10 * low:
         axes.set_xscale("log")
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
+        # They may differ in the fifth digit only: long labels, of which two have room.
+        axes.set_xticks([low, high], [f"{low:.5g}", f"{high:.5g}"])
     axes.invert_xaxis()
 
 
@@ -129,7 +133,8 @@ def _seed_lines(
     if finished:
         table = pd.concat(finished, axis="columns")
         mean = table.mean(axis="columns")
-        axes.plot(mean.index, mean, color=colour, label=label, linewidth=1.4)
+        points = _marker(len(mean))
+        axes.plot(mean.index, mean, color=colour, label=label, linewidth=1.4, **points)
         if len(finished) > 1:
             low, high = table.min(axis="columns"), table.max(axis="columns")
             axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
@@ -137,9 +142,15 @@ def _seed_lines(
     for number, curve in enumerate(diverged):
         # A label that begins with an underscore is left out of the legend.
         named = label if not finished and number == 0 else "_"
-        axes.plot(curve.index, curve, ":", color=colour, label=named, linewidth=0.8)
+        points = _marker(len(curve))
+        axes.plot(curve.index, curve, ":", color=colour, label=named, linewidth=0.8, **points)
     if not finished and not diverged:
         axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center")
+
+
+def _marker(points: int) -> dict[str, Any]:
+    """A line of few points shows where it was measured, and one point is no line at all."""
+    return {"marker": "o", "markersize": 3} if points <= FEW else {}
 
 
 def _mark_phases(axes: Axes, history: pd.DataFrame) -> None:
@@ -161,7 +172,7 @@ def bandwidth_figure(
         title: the experiment.
         footer: state and commit.
     """
-    figure = new_figure(title, footer, height=3.0)
+    figure = new_figure(title, footer, height=2.6)
     axes = figure.subplots()
     for (label, grid), colour in zip(grids.items(), _cycle(len(grids)), strict=True):
         _bandwidth_lines(axes, grid, label, colour, "-")
@@ -173,7 +184,7 @@ def bandwidth_figure(
     axes.set_xticks(sigmas, [f"{sigma:.2f}" for sigma in sigmas])
     axes.minorticks_off()
     axes.scatter([], [], **CHOICE, edgecolors="0.3", label="chosen")
-    axes.legend(loc="best")
+    figure.legend(loc="outside right upper")
     return figure
 
 

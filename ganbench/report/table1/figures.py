@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ganbench.report.collect import ExperimentResults, Stored
 from ganbench.report.facts import commits
 from ganbench.report.formats import FORMATS
-from ganbench.report.outputs import figure_file
+from ganbench.report.outputs import figure_file, figures_of
 from ganbench.report.style import empty_figure, figure_style, save
 from ganbench.report.table1.curves import bandwidth_figure, learning_curves_figure
 from ganbench.report.table1.images import interpolation_figure, samples_figure
@@ -18,7 +18,8 @@ from ganbench.report.table1.rows import TRAINING_IMAGES, seeds_status
 from ganbench.report.table1.scatter import samples_curve_figure, variance_figure
 from ganbench.report.table1.variance import parts
 
-FOOTER_WIDTH = 105  # characters that fit a figure's width
+FOOTER_WIDTH = 90  # characters that fit a figure's width
+PICTURES_FOOTER_WIDTH = 65  # where letters are larger
 
 
 def write_figures(results: ExperimentResults, folder: Path) -> None:
@@ -35,7 +36,8 @@ def write_figures(results: ExperimentResults, folder: Path) -> None:
         "samples_curve": _samples_curve,
     }
     with figure_style():
-        for name, function in draw.items():
+        for name in figures_of(results.experiment):
+            function = draw[name]
             drawable = results.seeds_with("ok") or function is _learning_curves
             figure = function(results) if drawable else _nothing(results)
             for suffix in FORMATS:
@@ -47,10 +49,10 @@ def _nothing(results: ExperimentResults) -> Figure:
     return empty_figure(results.experiment.title, footer, seeds_status(results))
 
 
-def _footer(shown: str, drawn: Iterable[Stored]) -> str:
+def _footer(shown: str, drawn: Iterable[Stored], width: int = FOOTER_WIDTH) -> str:
     """What is shown and the commits of the records that it was drawn from."""
     made = f"rule report, commit {commits(stored.record.provenance for stored in drawn)}"
-    return textwrap.fill(f"{shown}; {made}", FOOTER_WIDTH)
+    return textwrap.fill(f"{shown}; {made}", width)
 
 
 def _seeds_footer(results: ExperimentResults, stage: str) -> str:
@@ -77,7 +79,8 @@ def _pictures(results: ExperimentResults, draw: Callable[[Path, str, str, str], 
     checkpoint = experiment.evaluation.checkpoints[0]
     sampled = results.stages["sample"][seed]
     state = checkpoint.replace("_", " ")
-    footer = _footer(f"seed {seed} (of median validation likelihood), {state} epoch", [sampled])
+    shown = f"seed {seed} (of median validation likelihood), {state} epoch"
+    footer = _footer(shown, [sampled], PICTURES_FOOTER_WIDTH)
     name = f"figures_{checkpoint}.npz"
     if not sampled.path.with_name(name).exists():
         return empty_figure(experiment.title, footer, f"seed_{seed}/{name} is not kept here")

@@ -13,6 +13,7 @@ from ganbench.report.style import WIDTH, new_figure
 
 COLUMNS = 5  # samples in each of Figure 2's rows
 CELL = 112  # pixels: side that images are enlarged to at most, so that viewers do not blur them
+LETTERS = 9.6  # points: 7 where two pictures stand side by side on paper
 GAP = 0.08  # between images, in image sides
 
 
@@ -29,8 +30,8 @@ def samples_figure(file: Path, preprocessing: str, title: str, footer: str) -> F
     samples, neighbours = pictures["samples"], pictures["neighbours"]
     rows = samples.reshape(-1, COLUMNS, *samples.shape[1:])
     figure = _mosaic_figure([rows, neighbours[:, None]], title, footer)
-    figure.axes[0].set_title("random samples, not picked", loc="left")
-    figure.axes[1].set_title("nearest\ntraining image", loc="center", fontsize=6)
+    figure.axes[0].set_title("random samples, not picked", loc="left", fontsize=LETTERS)
+    figure.axes[1].set_title("nearest\ntraining\nimage", loc="center", fontsize=LETTERS)
     return figure
 
 
@@ -40,7 +41,9 @@ def interpolation_figure(file: Path, preprocessing: str, title: str, footer: str
     The npz holds them as `interpolation` [rows, steps, C, H, W].
     """
     figure = _mosaic_figure([_displayed(file, preprocessing)["interpolation"]], title, footer)
-    figure.axes[0].set_title("linear interpolation between two noise vectors z", loc="left")
+    figure.axes[0].set_title(
+        "linear interpolation between two noise vectors z", loc="left", fontsize=LETTERS
+    )
     return figure
 
 
@@ -65,7 +68,7 @@ def _mosaic_figure(blocks: list[Float[ndarray, "rows _ C H W"]], title: str, foo
     """Sets blocks of images side by side, each in axes of its own."""
     columns = [block.shape[1] for block in blocks]
     side = WIDTH / (sum(columns) + 0.5)
-    figure = new_figure(title, footer, height=side * blocks[0].shape[0] + 0.75)
+    figure = new_figure(title, footer, height=side * blocks[0].shape[0] + 0.95, small=LETTERS)
     grid = figure.subplots(1, len(blocks), width_ratios=columns, squeeze=False)[0]
     for axes, block in zip(grid, blocks, strict=True):
         axes.imshow(mosaic(block), interpolation="none", vmin=0, vmax=1)

@@ -28,14 +28,14 @@ def variance_figure(parts: Sequence[Part], title: str, footer: str) -> Figure:
         assert part.deviation is not None
         if part.interval:
             axes.plot(part.interval, (row, row), color=colours[part.part], linewidth=1)
-        # A part of 0 lies on the frame.
-        axes.plot(part.deviation, row, "o", color=colours[part.part], markersize=4, clip_on=False)
+        axes.plot(part.deviation, row, "o", color=colours[part.part], markersize=4)
     labels = [f"{part.title}: {part.part}" for part in shown]
     axes.set_yticks(range(len(shown)), labels, parse_math=False)
-    axes.tick_params(axis="y", labelsize=6)
     axes.invert_yaxis()
     axes.set_xscale("symlog", linthresh=LINEAR_BELOW)
-    axes.set_xlim(left=0)
+    # A little below 0, so that a part of 0 lies within the axes.
+    furthest = max(max(part.deviation or 0, *(part.interval or (0,))) for part in shown)
+    axes.set_xlim(left=-LINEAR_BELOW / 5, right=2 * max(furthest, LINEAR_BELOW))
     axes.set_xlabel("standard deviation (nats)")
     axes.grid(axis="x", linewidth=0.3)
     return figure
@@ -64,5 +64,5 @@ def samples_curve_figure(
         axes.plot(sizes, values, style, color=colour, label=label, marker="o", markersize=2.5)
     axes.set(xscale="log", xlabel="samples", ylabel="test log-likelihood (nats)")
     axes.set_title("bandwidth chosen anew at each number of samples", loc="left")
-    axes.legend(loc="best")
+    figure.legend(loc="outside right upper")
     return figure

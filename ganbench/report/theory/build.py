@@ -14,6 +14,7 @@ from ganbench.records import Record, read_record, refuse_stale
 from ganbench.report.collect import Stored
 from ganbench.report.facts import commits
 from ganbench.report.formats import FORMATS
+from ganbench.report.page import write_picture_page
 from ganbench.report.style import figure_style, save
 from ganbench.report.table1.table import PrintedTable, write_printed_table
 from ganbench.report.theory.figures import (
@@ -105,6 +106,9 @@ def _experiment(
         if kind == "figure1":
             with atomic_path(folder / f"{name}.gif") as temporary:
                 animate(arrays, experiment.title, temporary)
+            write_picture_page(
+                folder / f"{name}.gif", folder / f"{name}_animation.html", experiment.title
+            )
     if kind not in PARTS:
         return []
     table, csv = objectives(experiment.title, record)

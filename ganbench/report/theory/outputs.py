@@ -39,7 +39,7 @@ def outputs(suite_config: Path) -> list[str]:
     for name, _, experiment, _ in theory_experiments(suite_config):
         names += [f"{stem}.{end}" for stem in figures(name, experiment) for end in FORMATS]
         if experiment.study.kind == "figure1":
-            names.append(f"{name}.gif")
+            names += [f"{name}.gif", f"{name}_animation.html"]
         if experiment.study.kind in PARTS:
             names += [f"{name}.{end}" for end in TABLE_FORMATS]
     return [*(f"{STATEMENTS}.{end}" for end in TABLE_FORMATS), *names] if names else []
@@ -55,7 +55,7 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
             labels = {"experiment": title, "shows": part.removeprefix("_") or "figure"}
             entries[f"{stem}.svg"] = _entry(f"theory_{kind}{part}", labels)
         if kind == "figure1":
-            entries[f"{name}.gif"] = _entry(
+            entries[f"{name}_animation.html"] = _entry(
                 "theory_figure1_animation", {"experiment": title, "shows": "animation"}
             )
         if kind in PARTS:
@@ -69,4 +69,4 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
 
 
 def _entry(caption: str, labels: dict[str, str]) -> dict[str, Any]:
-    return {"caption": f"{CAPTIONS}/{caption}.rst", "category": "Theory", "labels": labels}
+    return {"caption": f"{CAPTIONS}/{caption}.rst", "category": "6 Theory", "labels": labels}
