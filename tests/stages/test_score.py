@@ -21,7 +21,7 @@ from ganbench.evaluation.measures import MEASURES
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, read_record
 from ganbench.report.sample_metrics import terminal as score_print
-from ganbench.report.sample_metrics.terminal import print_score
+from ganbench.report.sample_metrics.terminal import score_text
 from ganbench.stages import score
 from ganbench.stages.baselines import measure_baselines
 from ganbench.stages.sample_metrics import measure_samples
@@ -33,6 +33,12 @@ from .conftest import Project
 pytestmark = pytest.mark.usefixtures("_few_samples")
 
 ORDER = torch.randperm(COUNT, generator=seeding.generator(0, "subset"))
+
+
+def print_score(record: Record) -> None:
+    print(score_text(record), end="")
+
+
 COUNTS = ("samples_given", "shared_images")
 PROGRAM = """
 import sys

@@ -29,13 +29,11 @@ WIDTH = 80  # characters of a line, wherever it is printed
 VALUE_WIDTH = 28  # of the longest value with its interval, which is never broken
 
 
-def print_score(record: Record) -> None:
-    """Prints a record of `ganbench score`: values with their errors, baselines and notes."""
-    print(score_text(record), end="")
-
-
 def score_text(record: Record) -> str:
-    """Returns what `print_score` prints: lines of at most 80 characters."""
+    """Returns a record of `ganbench score` in lines of at most 80 characters.
+
+    Values with their errors, the baselines beside them, and notes.
+    """
     (first, *_) = _of(record, "log_likelihood")
     lines = [
         f"{record.experiment}, protocol {first.labels['protocol']}: value ± SE (95 % interval)"
