@@ -148,9 +148,13 @@ def _logs(results: Path, name: str, seed: int) -> Iterator[Path]:
 
 def _table(results: Path, found: list[Job]) -> Table:
     done = sum(one.state in DONE for one in found)
-    table = Table(title=Text(f"{results}: {done} of {len(found)} jobs done"), box=None)
-    table.title_justify = table.caption_justify = "left"
-    table.caption = Text(f"logs: {results}/logs/STAGE_EXPERIMENT_SEED.log")
+    table = Table(
+        title=Text(f"{results}: {done} of {len(found)} jobs done"),
+        caption=Text(f"logs: {results}/logs/STAGE_EXPERIMENT_SEED.log"),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+    )
     for place, column in enumerate(COLUMNS):
         table.add_column(column, justify="left" if place < 3 else "right", no_wrap=True)
     above = ""

@@ -60,7 +60,8 @@ def test_minutes_left_are_what_the_log_said_less_the_time_since(results: Path, l
     path.parent.mkdir()
     lines = [LINE.format(seed=seed, epoch=10, left=left) for seed, left in ((2, 9.0), (0, 3.0))]
     path.write_text("\n".join([*lines, LINE.format(seed=2, epoch=11, left=7.0), "a warning", ""]))
-    os.utime(path, (time.time() - 120,) * 2)
+    before = time.time() - 120
+    os.utime(path, (before, before))
     assert seeds(results)[2].minutes_left == pytest.approx(5.0, abs=0.1)
 
 

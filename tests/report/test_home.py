@@ -14,7 +14,8 @@ from .synthetic import Synthetic
 def page(source: str) -> str:
     """As Snakemake makes it: Jinja first, then reStructuredText, which must not complain."""
     rendered = Environment().from_string(source).render()
-    return publish_parts(rendered, writer="html", settings_overrides={"halt_level": 2})["html_body"]
+    parts = publish_parts(rendered, writer="html", settings_overrides={"halt_level": 2})
+    return str(dict(parts)["html_body"])
 
 
 def test_the_home_page_has_the_result_and_the_first_pictures(built: Synthetic) -> None:
