@@ -3,7 +3,6 @@
 Heavy imports wait until a function needs them, as on the command line.
 """
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +41,7 @@ class ScoreResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the record as plain values, as its JSON has them."""
-        return json.loads(self.record.model_dump_json())
+        return self.record.model_dump(mode="json")
 
     def to_frame(self) -> "pd.DataFrame":
         """Returns a row for each number: name, source, value, standard_error, low, high, unit, n.
