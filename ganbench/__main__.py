@@ -322,7 +322,7 @@ def score(
     if out is not None:
         check_out(out, path, vs)
     from ganbench import api
-    from ganbench.report.sample_metrics.terminal import comparison_text
+    from ganbench.report.sample_metrics.terminal import comparison_text, print_score
 
     def scored(one: Path, name: str | None) -> api.ScoreResult:
         return api.score(
@@ -338,7 +338,10 @@ def score(
     if out is not None:
         result.write(out)
     if vs is None:
-        print(result.record.model_dump_json(indent=2) if as_json else result, end="\n" * as_json)
+        if as_json:
+            print(result.record.model_dump_json(indent=2))
+        else:
+            print_score(result.record)
         return
     other = scored(vs, result.record.experiment)
     if as_json:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,13 @@ def legend_above(axes: Axes, title: str) -> None:
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure in the format that the name of the file says: svg or png."""
     suffix = path.suffix.removeprefix(".")
+    drawing = BytesIO()
+    figure.savefig(drawing, format=suffix, dpi=DPI, metadata=METADATA[suffix])
+    content = drawing.getvalue()
+    if suffix == "svg":
+        content = SIZE.sub(_on_screen, content.decode(), count=1).encode()
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=suffix, dpi=DPI, metadata=METADATA[suffix])
-        if suffix == "svg":
-            drawing = temporary.read_text(encoding="utf-8")
-            temporary.write_text(SIZE.sub(_on_screen, drawing, count=1), encoding="utf-8")
+        temporary.write_bytes(content)
 
 
 def _on_screen(size: re.Match[str]) -> str:
