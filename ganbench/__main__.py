@@ -322,7 +322,7 @@ def score(
     if out is not None:
         check_out(out, path, vs)
     from ganbench import api
-    from ganbench.report.sample_metrics.terminal import comparison_text, print_score
+    from ganbench.report.sample_metrics.terminal import comparison_text, score_text
 
     def scored(one: Path, name: str | None) -> api.ScoreResult:
         return api.score(
@@ -341,7 +341,7 @@ def score(
         if as_json:
             print(result.record.model_dump_json(indent=2))
         else:
-            print_score(result.record)
+            print(score_text(result.record), end="")
         return
     other = scored(vs, result.record.experiment)
     if as_json:
