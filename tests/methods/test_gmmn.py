@@ -81,3 +81,9 @@ def test_identical_samples_leave_no_nan() -> None:
     real = generator(noise).detach()
     assert gmmn.update(generator, velocities, real, noise, SMALL, 0) < 1e-2
     assert all(value.isfinite().all() for value in generator.parameters())
+
+
+def test_each_stretch_begins_where_the_one_before_ends() -> None:
+    stretches = [{"updates": 2, "learning_rate": rate, "momentum": 0.0} for rate in (3.0, 2.0, 1.0)]
+    settings = gmmn.GmmnSettings.model_validate({"schedule": stretches})
+    assert [settings.rates(number)[0] for number in range(6)] == [3, 3, 2, 2, 1, 1]
