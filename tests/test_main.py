@@ -367,7 +367,9 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(
     ganbench: Callable[..., SimpleNamespace], config: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Killed in either phase, stopped between; weights and history are equal byte for byte."""
-    path = config()
+    # Long enough for checkpoints, which take at most a twentieth of the time, in every part.
+    first, second = LONG["training"]["phases"]
+    path = config(phases=[first | {"epochs": 8}, second | {"epochs": 8}])
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     common = ("train", "--config", path, "--checkpoint-seconds", "0", "--device", "cpu")
     actual = ganbench(*common, "--out", whole / "train.json")
@@ -375,14 +377,14 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(
     reached = -1
     for updates, how, code in (
         (20, signal.SIGKILL, -9),
-        (120, signal.SIGTERM, 143),
-        (241, signal.SIGKILL, -9),
+        (480, signal.SIGTERM, 143),
+        (961, signal.SIGKILL, -9),
     ):
         actual = stopped(start(*common, "--out", pieces / "train.json"), pieces, updates, how)
         assert actual.code == code
         assert ("resuming after update " in actual.out) == (reached >= 0)
         reached = newest_checkpoint(pieces)
-        assert updates <= reached < 480
+        assert updates <= reached < 1920
         if how == signal.SIGTERM:
             message = f"stopped by signal 15 after update {reached}; run the same command again"
             assert actual.err == f"{message} to go on\n"
