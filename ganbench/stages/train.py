@@ -199,13 +199,13 @@ def _groups(
     for job in jobs:
         checkpoints = _checkpoints(job, digests)
         if restart:
-            checkpoints.remove()
+            checkpoints.remove(with_orphans=True)
         newest = checkpoints.load_newest(_check(job, dataset))
         if newest is None and checkpoints.orphans():
             names = ", ".join(str(path) for path in checkpoints.orphans())
             print(
                 f"{job.out}: starts anew; checkpoints of other settings, numbers or data are not "
-                f"used, and deleted when this run is done: {names}",
+                f"used and stay (--restart deletes them): {names}",
                 file=sys.stderr,
             )
         updates = newest[1]["counters"]["updates"] if newest else 0

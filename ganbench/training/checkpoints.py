@@ -137,18 +137,22 @@ class Checkpoints:
         """Returns the folders of checkpoints of other settings, numbers or data, beside ours."""
         return [path for path in sorted(self.folder.parent.glob("*")) if path != self.folder]
 
-    def remove(self) -> None:
-        """Deletes the run's checkpoints, what a killed run left of one, and orphans.
+    def remove(self, with_orphans: bool = False) -> None:
+        """Deletes the run's checkpoints, and what a killed run left of one.
+
+        Args:
+            with_orphans: delete those of other settings too, which may be an unfinished run's.
 
         Raises:
             GanbenchError: a file cannot be deleted.
         """
+        folder = self.folder.parent if with_orphans or not self.orphans() else self.folder
         try:
-            if self.folder.parent.is_dir():
-                shutil.rmtree(self.folder.parent)
+            if folder.is_dir():
+                shutil.rmtree(folder)
         except OSError as problem:
             raise GanbenchError(
-                f"{self.folder.parent}: cannot be deleted ({reason(problem)}); delete it by hand"
+                f"{folder}: cannot be deleted ({reason(problem)}); delete it by hand"
             ) from None
 
     def _newest_first(self) -> list[Path]:

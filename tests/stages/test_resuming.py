@@ -136,9 +136,13 @@ def test_other_settings_do_not_meet_the_checkpoint(
     assert "resuming" not in captured.out
     out = project.folder / "seed_0" / "train.json"
     assert captured.err == (
-        f"{out}: starts anew; checkpoints of other settings, numbers or data are not used, and "
-        f"deleted when this run is done: {orphan}\n"
+        f"{out}: starts anew; checkpoints of other settings, numbers or data are not used and "
+        f"stay (--restart deletes them): {orphan}\n"
     )
+    # They may be all that an unfinished run has.
+    assert list(orphan.parent.iterdir()) == [orphan]
+    out.unlink()
+    run(project, restart=True)
     assert not orphan.exists()
 
 
