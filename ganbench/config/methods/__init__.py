@@ -1,0 +1,9 @@
+"""Settings of the methods that train no discriminator, by the name that a file's `method` gives."""
+
+from ganbench.config.methods.base import Chains, Part, Recipe
+from ganbench.config.methods.gmmn import Gmmn
+
+# Adding a method: its settings here, its training in the module of this name in ganbench/methods/.
+RECIPES: dict[str, type[Recipe]] = {"gmmn": Gmmn}
+
+__all__ = ["RECIPES", "Chains", "Gmmn", "Part", "Recipe"]
