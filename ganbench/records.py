@@ -2,13 +2,14 @@
 
 import json
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ganbench.config import Experiment
+from ganbench.config import Experiment, experiment_class
 from ganbench.errors import GanbenchError
 from ganbench.inputs import missing, read_model, shown
 from ganbench.numerics import NUMERICS, version_of
@@ -234,13 +235,13 @@ def known_experiment(record: Record) -> Experiment:
     Raises:
         GanbenchError: this version does not know them.
     """
-    try:
-        return Experiment.model_validate(record.config)
-    except ValidationError:
-        raise GanbenchError(
-            f"{record.experiment}, seed {record.seed}: its {record.stage} record holds settings of "
-            "another version; delete it and run its stage again"
-        ) from None
+    with suppress(ValidationError):
+        if model := experiment_class(record.config):
+            return model.model_validate(record.config)
+    raise GanbenchError(
+        f"{record.experiment}, seed {record.seed}: its {record.stage} record holds settings of "
+        "another version; delete it and run its stage again"
+    )
 
 
 def companion(path: Path, record: Record, name: str) -> Path:

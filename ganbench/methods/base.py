@@ -1,13 +1,14 @@
 """What a method is to the training loop: weights, an update of a minibatch, and samples."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Generic, TypeVar
+from importlib import import_module
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganbench.config import Frozen, Recipe
+from ganbench.config import Frozen, Recipe, Rival
 from ganbench.training.history import Counters
 
 Settings = TypeVar("Settings", bound=Recipe)
@@ -30,12 +31,30 @@ class Method(ABC, Generic[Settings]):
 
     losses: ClassVar[tuple[str, ...]]
 
-    def __init__(self, recipe: Settings, means: Float[Tensor, " d"], stream: torch.Generator) -> None:
+    def __init__(
+        self, recipe: Settings, means: Float[Tensor, " d"], stream: torch.Generator
+    ) -> None:
         self.recipe, self.device = recipe, means.device
+
+    def start_part(self, number: int, stream: torch.Generator) -> None:
+        """Called before the first update of each part but the first.
+
+        Args:
+            number: index of the part.
+            stream: draws weights of layers that begin now, on the CPU.
+        """
+
+    def losses_of(self, part: int) -> tuple[str, ...]:
+        """Returns the names of what `update` returns in one part."""
+        return self.losses
 
     @abstractmethod
     def rates(self, counters: Counters) -> tuple[float, float]:
-        """Returns the learning rate and the momentum of the next update."""
+        """Returns the learning rate and the momentum of the last update of an epoch.
+
+        Args:
+            counters: after it, `phase_epoch` and `phase_updates` having moved on, `phase` not yet.
+        """
 
     @abstractmethod
     def update(
@@ -77,3 +96,16 @@ class Method(ABC, Generic[Settings]):
             train: training images, at which a Markov chain may start.
             way: one of the recipe's `ways_to_sample`; the first if absent.
         """
+
+
+def build(experiment: Rival, means: Float[Tensor, " d"], stream: torch.Generator) -> Method[Any]:
+    """Returns a method with its first weights.
+
+    Args:
+        experiment: names the method.
+        means: of each pixel over the training images, on the device.
+        stream: draws the weights, on the CPU.
+    """
+    return import_module(f"ganbench.methods.{experiment.method}").METHOD(
+        experiment.recipe, means, stream
+    )

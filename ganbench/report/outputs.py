@@ -38,9 +38,12 @@ def figure_file(figure: str, experiment: str, suffix: str = "svg") -> str:
 
 
 def figures_of(experiment: Experiment) -> list[str]:
-    """Returns the figures of an experiment: one draw of samples gives no curve over draws."""
-    several = experiment.evaluation.draws > 1
-    return [name for name in FIGURES if several or name != "samples_curve"]
+    """Returns an experiment's figures: no curve over draws of one, no lines in z where none is."""
+    absent = {
+        "samples_curve": experiment.evaluation.draws == 1,
+        "interpolation": experiment.method != "adversarial",
+    }
+    return [name for name in FIGURES if not absent.get(name)]
 
 
 def outputs(suite_config: Path) -> list[str]:

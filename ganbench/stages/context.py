@@ -9,7 +9,7 @@ import torch
 from jaxtyping import UInt8
 
 import ganbench_kernels
-from ganbench.config import Experiment, experiment_name, load_experiment
+from ganbench.config import Adversarial, Experiment, experiment_name, load_experiment
 from ganbench.data.datasets import Dataset, load, split_digests
 from ganbench.data.rows import Images
 from ganbench.errors import GanbenchError
@@ -58,7 +58,8 @@ class Job:
         object.__setattr__(self, "experiment", load_experiment(self.config))
         object.__setattr__(self, "device", resolve_device(self.device))
         check_impl(self.impl, self.device)
-        check_memory(self.experiment, self.device, self.config)
+        if isinstance(self.experiment, Adversarial):
+            check_memory(self.experiment, self.device, self.config)
         ganbench_kernels.set_default(self.impl)
 
     def load_data(self, data_dir: Path) -> tuple[Dataset, dict[str, str]]:
@@ -153,12 +154,17 @@ class Job:
                 self.device,
                 torch.get_num_threads(),
                 impl_used(),
-                self.experiment.training.precision if self.stage == "train" else "float32",
+                self._precision(),
                 earlier_s,
             ),
         )
         record.write(self.out)
         return record
+
+    def _precision(self) -> str:
+        if self.stage == "train" and isinstance(self.experiment, Adversarial):
+            return self.experiment.training.precision
+        return "float32"
 
     def pass_on(self, earlier: Record, path: Path) -> Record:
         """Writes a record that carries on why an earlier stage, of that path, has no result."""

@@ -10,12 +10,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from ganbench.config import settings_digest
+from ganbench.config import Adversarial, Experiment, Rival, settings_digest
 from ganbench.data.datasets import Dataset
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
 from ganbench.evaluation.diversity import COLLAPSED, REFERENCE
@@ -24,8 +25,10 @@ from ganbench.provenance import atomic_path, locked_folder
 from ganbench.records import Metric, Record
 from ganbench.stages.context import Job
 from ganbench.training import states
+from ganbench.training.base import BaseRun
 from ganbench.training.checkpoints import Check, Checkpoints, State
 from ganbench.training.loop import Run
+from ganbench.training.method_run import MethodRun
 from ganbench.training.progress import Progress
 
 # A checkpoint may take at most this share of the time between two.
@@ -116,10 +119,10 @@ class _Group:
                 print(f"{problem}; the run is done all the same", file=sys.stderr)
         return records
 
-    def _run(self, dataset: Dataset) -> Run:
+    def _run(self, dataset: Dataset) -> BaseRun:
         """A new run, or the one of the checkpoints; the history may be gone, or ahead of it."""
         job, fold = self.jobs[0], dataset.folds[0]
-        run = Run(
+        run = new_run(
             job.experiment,
             [job.seed or 0 for job in self.jobs],
             job.images(dataset, dataset.train),
@@ -134,7 +137,7 @@ class _Group:
             print(f"resuming after update {counters.updates} (epoch {counters.epoch})", flush=True)
         return run
 
-    def _run_to_the_end(self, run: Run, checkpoint_seconds: float, signals: list[int]) -> None:
+    def _run_to_the_end(self, run: BaseRun, checkpoint_seconds: float, signals: list[int]) -> None:
         started = saved = time.monotonic()
         cost = 0.0
         earlier_s = run.counters.seconds
@@ -171,17 +174,24 @@ class _Group:
                 after_update()
             run.counters.seconds = earlier_s + time.monotonic() - started
 
-    def _write_reported(self, run: Run) -> None:
+    def _write_reported(self, run: BaseRun) -> None:
         """Writes the generators of an epoch that is reported, where they outlive a failed job.
 
         Snakemake deletes the outputs of one, and a resumed run does not pass that epoch again.
         """
         if run.counters.epoch in run.experiment.evaluation.report_epochs:
             for s in run.alive:
-                weights = dict(run.generator.networks[s].named_parameters())
                 state = f"epoch_{run.counters.epoch}"
                 folder = self.checkpoints[s].folder
-                _write_generator(folder, state, run.counters.epoch, weights)
+                _write_generator(folder, state, run.counters.epoch, run.weights(s))
+
+
+def new_run(experiment: Experiment, *arguments: Any) -> BaseRun:
+    """Returns a run of the experiment's method; the other arguments are those of its class."""
+    if isinstance(experiment, Adversarial):
+        return Run(experiment, *arguments)
+    assert isinstance(experiment, Rival)
+    return MethodRun(experiment, *arguments)
 
 
 def _copy_reported(source: Path, target: Path) -> None:
@@ -233,7 +243,7 @@ def _checkpoints(job: Job, datasets: dict[str, str]) -> Checkpoints:
     return Checkpoints(job.out.parent / "checkpoints" / digest[:16], digest)
 
 
-def _record(run: Run, s: int, job: Job, digests: dict[str, str], earlier_s: float) -> Record:
+def _record(run: BaseRun, s: int, job: Job, digests: dict[str, str], earlier_s: float) -> Record:
     progress = run.progress[s]
     files = ["history.csv"] if progress.history else []
     if progress.failure is None:
@@ -264,7 +274,7 @@ def _noted_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _write_histories(run: Run, jobs: Sequence[Job]) -> None:
+def _write_histories(run: BaseRun, jobs: Sequence[Job]) -> None:
     for job, progress in zip(jobs, run.progress, strict=True):
         if progress.history:
             with (
@@ -276,9 +286,9 @@ def _write_histories(run: Run, jobs: Sequence[Job]) -> None:
                 writer.writerows(progress.history)
 
 
-def _write_generators(run: Run, s: int, folder: Path) -> list[str]:
+def _write_generators(run: BaseRun, s: int, folder: Path) -> list[str]:
     weights = {
-        "last": (run.counters.epoch, dict(run.generator.networks[s].named_parameters())),
+        "last": (run.counters.epoch, run.weights(s)),
         "best_validation": (run.progress[s].best_epoch, run.best[s]),
     }
     names = [
@@ -299,13 +309,13 @@ def _write_generator(folder: Path, state: str, epoch: int, weights: Mapping[str,
     return name
 
 
-def _metrics(run: Run, s: int) -> list[Metric]:
+def _metrics(run: BaseRun, s: int) -> list[Metric]:
     """Budget and speed; a diverged seed counts until the end of the epoch where it did."""
     counters, progress = run.counters, run.progress[s]
     epochs = len(progress.history) + (progress.failure is not None)
     metrics = [
         Metric(name="epochs", value=epochs, unit="epochs"),
-        Metric(name="updates", value=epochs * run.batches, unit="updates"),
+        Metric(name="updates", value=run.updates_after(epochs), unit="updates"),
     ]
     if counters.updates and counters.seconds:
         # All seeds of the process share its time.

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ganbench.catalogue import DATASETS
-from ganbench.config import Experiment
+from ganbench.config import Adversarial
 from ganbench.config.layers import LayerCost, Shape
 from ganbench.errors import ConfigError
 
@@ -56,7 +56,7 @@ class Rates:
     bytes_per_second: float
 
 
-def cost(experiment: Experiment) -> Cost:
+def cost(experiment: Adversarial) -> Cost:
     """Returns what one seed needs, the last phase's networks standing for all.
 
     Products of an update, for batch N: the generator's forward pass, weight and input gradients;
@@ -133,7 +133,7 @@ def _layers(settings: Sequence[Any], inputs: Shape, image: Shape) -> list[LayerC
     return costs
 
 
-def check_memory(experiment: Experiment, device: str, where: Path) -> None:
+def check_memory(experiment: Adversarial, device: str, where: Path) -> None:
     """Refuses networks that this machine cannot hold.
 
     Args:

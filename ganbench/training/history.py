@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-# What is summed over an epoch's updates, in this order.
+# What is summed over an adversarial epoch's updates, in this order.
 SUMS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 # One line of history.csv; None where a value was not measured in that epoch.
 Row = dict[str, float | None]
@@ -52,9 +52,15 @@ class SeedProgress:
     failure: str | None = None
 
 
-def failure(row: Row, finite_weights: bool) -> str | None:
-    """Returns why a seed has diverged by the end of an epoch, None if it has not."""
-    checked = (*SUMS, "validation_log_likelihood")
+def failure(row: Row, losses: Sequence[str], finite_weights: bool) -> str | None:
+    """Returns why a seed has diverged by the end of an epoch, None if it has not.
+
+    Args:
+        row: of the epoch.
+        losses: names of its losses.
+        finite_weights: whether all weights are finite.
+    """
+    checked = (*losses, "validation_log_likelihood")
     broken = [name for name in checked if not math.isfinite(row[name] or 0.0)]
     if not finite_weights:
         broken.append("weights")
@@ -62,7 +68,7 @@ def failure(row: Row, finite_weights: bool) -> str | None:
         return None
     return (
         f"epoch {row['epoch']}: {', '.join(broken)} not finite; "
-        "lower training: learning_rate, or run another seed"
+        "lower the learning_rate, or run another seed"
     )
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ganbench import seeding
-from ganbench.config import Experiment, Objective
+from ganbench.config import Adversarial, Objective
 from ganbench.data.digits import load as load_digits
 from ganbench.data.rows import Images
 from ganbench.evaluation import baselines, parzen
@@ -24,7 +24,6 @@ from ganbench.records import Metric
 from ganbench.stages.likelihood import Likelihood
 from ganbench.stages.sample_metrics import SampleMeasurer
 from ganbench.theory import run
-from ganbench.theory.config import TheoryExperiment
 from ganbench.training.loop import Run
 from tests.golden.networks import CONVOLUTIONAL, DENSE, TWO_PHASES
 from tests.theory.conftest import NOTE, STUDIES
@@ -66,7 +65,7 @@ def trained(networks: dict[str, Any], **training: Any) -> Numbers:
 
     The momentum's ramp, the learning rate's fall and its floor all happen within them.
     """
-    settings = Experiment.model_validate(
+    settings = Adversarial.model_validate(
         {
             "title": "golden",
             "dataset": "digits",
@@ -187,7 +186,7 @@ def measured() -> Numbers:
 
 def studied(kind: str) -> Numbers:
     content = {"title": kind, "note": NOTE, "study": {"kind": kind, **STUDIES[kind]}}
-    study = TheoryExperiment.model_validate(content).study
+    study = TheoryAdversarial.model_validate(content).study
     return numbers_of(run.STUDIES[kind](study, [0], "cpu").metrics)
 
 

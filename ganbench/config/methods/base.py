@@ -41,10 +41,15 @@ class Recipe(Frozen):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The stretches of training, in order; samples can be drawn from the last on."""
+        """The stretches of training, in order."""
         raise NotImplementedError
 
     @property
+    def first_sampled(self) -> int:
+        """Index of the first part in which the model can be sampled: the last, unless it says."""
+        return len(self.parts) - 1
+
+    @property
     def ways_to_sample(self) -> Mapping[str, Frozen]:
-        """Named ways to sample the last weights; the first one is the headline, none if empty."""
+        """Named ways to sample, the first one the headline; held by a field `ways`, if any."""
         return {}

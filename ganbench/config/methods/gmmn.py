@@ -1,4 +1,4 @@
-"""Settings of the generative moment matching network; the defaults are the released MNIST recipe."""
+"""Settings of the generative moment matching network; defaults as released for MNIST."""
 
 from typing import Annotated
 
@@ -6,6 +6,8 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from ganbench.config.frozen import Frozen, list_field
 from ganbench.config.methods.base import Part, Recipe
+
+MNIST_WIDTHS = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
 
 
 class Stretch(Frozen):
@@ -24,7 +26,9 @@ class Gmmn(Recipe):
         "Rectified units of each hidden layer.", default=(64, 256, 256, 1024), min_length=1
     )
     widths: tuple[PositiveFloat, ...] = list_field(
-        "s of each kernel exp(-d^2 / (2 s)).", default=(2.0, 5.0, 10.0, 20.0, 40.0, 80.0), min_length=1
+        "s of each kernel exp(-d^2 / (2 s)).",
+        default=MNIST_WIDTHS,
+        min_length=1,
     )
     batch_size: PositiveInt = Field(1000, description="Images, and fresh samples, per update.")
     schedule: tuple[Stretch, ...] = list_field("In order.", min_length=1)
@@ -33,3 +37,8 @@ class Gmmn(Recipe):
     def parts(self) -> tuple[Part, ...]:
         """One for each stretch of the schedule."""
         return tuple(Part(stretch.epochs, self.batch_size) for stretch in self.schedule)
+
+    @property
+    def first_sampled(self) -> int:
+        """Every part moves the same generator."""
+        return 0
