@@ -335,7 +335,7 @@ def test_divergence_is_4_and_recorded(config: Callable[..., Path], tmp_path: Pat
     actual = end(start("train", "--config", path, "--out", out, "--checkpoint-seconds", "0"))
     assert actual.code == 4
     assert actual.err.startswith("epoch 1: discriminator_loss, ")
-    assert actual.err.endswith("not finite; lower training: learning_rate, or run another seed\n")
+    assert actual.err.endswith("not finite; lower the learning_rate, or run another seed\n")
     assert actual.err.count("\n") == 1
     assert read_record(out).status == "diverged"
     assert files(tmp_path / "seed_0") == {"train.json"}

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganbench.config import Frozen, Recipe, Rival
-from ganbench.training.history import Counters
+from ganbench.methods.counters import Counters
 
 Settings = TypeVar("Settings", bound=Recipe)
 

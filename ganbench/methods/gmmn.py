@@ -13,8 +13,8 @@ from torch import Tensor
 from ganbench import models
 from ganbench.config.methods import Gmmn
 from ganbench.methods.base import Method
+from ganbench.methods.counters import Counters
 from ganbench.methods.mmd import squared_mmd
-from ganbench.training.history import Counters
 
 
 class MomentMatching(Method[Gmmn]):

@@ -20,7 +20,8 @@ from ganbench import seeding
 from ganbench.config import Experiment
 from ganbench.data.rows import Images
 from ganbench.evaluation import diversity, parzen
-from ganbench.training.history import Counters, Row, SeedProgress, failure
+from ganbench.methods.counters import Counters
+from ganbench.training.history import Row, SeedProgress, failure
 from ganbench.training.monitoring import monitor
 
 

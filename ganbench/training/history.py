@@ -1,4 +1,4 @@
-"""A run's counters, and each seed's history: its rows, its best epoch, and why it failed."""
+"""Each seed's history: its rows, its best epoch, and why it failed."""
 
 import math
 from collections.abc import Sequence
@@ -10,29 +10,6 @@ from torch import Tensor
 SUMS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 # One line of history.csv; None where a value was not measured in that epoch.
 Row = dict[str, float | None]
-
-
-@dataclass
-class Counters:
-    """Where a run stands: the same for all its seeds.
-
-    Attributes:
-        phase: index of the current phase.
-        epoch: epochs done, over all phases.
-        phase_epoch: epochs done in this phase.
-        batch: updates done in this epoch.
-        phase_updates: updates done in this phase.
-        updates: updates done, over all phases.
-        seconds: wall-clock time spent so far.
-    """
-
-    phase: int = 0
-    epoch: int = 0
-    phase_epoch: int = 0
-    batch: int = 0
-    phase_updates: int = 0
-    updates: int = 0
-    seconds: float = 0.0
 
 
 @dataclass

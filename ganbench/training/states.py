@@ -13,9 +13,10 @@ from torch import Tensor
 from ganbench.config import Adversarial, Experiment, Rival
 from ganbench.inputs import first_problem, shown
 from ganbench.methods.base import build
+from ganbench.methods.counters import Counters
 from ganbench.training import networks
 from ganbench.training.fused.players import Player
-from ganbench.training.history import SUMS, Counters, SeedProgress
+from ganbench.training.history import SUMS, SeedProgress
 
 if TYPE_CHECKING:
     from ganbench.training.base import BaseRun

@@ -9,9 +9,9 @@ from torch import Tensor
 from ganbench.config import Rival, load_experiment
 from ganbench.config.methods import Gmmn
 from ganbench.data.digits import load as load_digits
+from ganbench.methods.counters import Counters
 from ganbench.methods.gmmn import MomentMatching
 from ganbench.methods.mmd import squared_mmd
-from ganbench.training.history import Counters
 
 EXPERIMENTS = Path(__file__).parents[2] / "configs" / "experiments"
 
@@ -49,7 +49,8 @@ def trained(updates: int) -> tuple[MomentMatching, list[float]]:
 
 def test_the_shipped_recipe_is_the_released_one() -> None:
     experiment = load_experiment(EXPERIMENTS / "mnist_gmmn.yaml")
-    assert isinstance(experiment, Rival) and isinstance(experiment.recipe, Gmmn)
+    assert isinstance(experiment, Rival)
+    assert isinstance(experiment.recipe, Gmmn)
     recipe = experiment.recipe
     # Of 50,000 images, 50 updates an epoch.
     updates = [50 * part.epochs for part in recipe.parts]
