@@ -1,6 +1,7 @@
 """Experiments and suites as files: YAML for people, frozen models for code."""
 
 from ganbench.config.experiment import (
+    METHODS,
     Adversarial,
     DatasetName,
     Discriminator,
@@ -29,6 +30,7 @@ from ganbench.config.suite import (
 )
 
 __all__ = [
+    "METHODS",
     "Adversarial",
     "ConvolutionalMaxout",
     "DatasetName",

@@ -25,7 +25,9 @@ from ganbench.stages.likelihood import Likelihood
 from ganbench.stages.sample_metrics import SampleMeasurer
 from ganbench.theory import run
 from ganbench.training.loop import Run
+from ganbench.training.method_run import MethodRun
 from tests.golden.networks import CONVOLUTIONAL, DENSE, TWO_PHASES
+from tests.methods import recipes
 from tests.theory.conftest import NOTE, STUDIES
 
 Numbers = dict[str, float]
@@ -107,6 +109,34 @@ def trained(networks: dict[str, Any], **training: Any) -> Numbers:
     return numbers | summary("sample", sample)
 
 
+def method_trained(method: str) -> Numbers:
+    """A tiny run of a method, monitored every epoch, in float64."""
+    digits = load_digits()
+    with short_protocols():
+        run = MethodRun(
+            recipes.experiment(method),
+            [3],
+            rows_of(digits.train[:33]),
+            to_rows(digits.folds[0].validation[:20]),
+            1,
+        )
+        while not run.finished:
+            run.run_epoch(lambda: None)
+        numbers = {
+            f"epoch {row['epoch']}: {name}": float(value)
+            for row in run.progress[0].history
+            for name, value in row.items()
+            if value is not None and name not in ("epoch", "phase", "updates")
+        }
+        for way, settings in (run.experiment.recipe.ways_to_sample or {"": None}).items():
+            stream = seeding.generator(3, "sampling", 0)
+            drawn = run.methods[0].sample(20, stream, run.train.rows(), settings)
+            numbers |= summary(f"sample {way}".strip(), drawn)
+    for name, value in run.methods[0].tensors().items():
+        numbers |= summary(name, value.detach())
+    return numbers
+
+
 def summary(name: str, values: Tensor) -> Numbers:
     """First and last value and the norm."""
     flat = values.double().flatten()
@@ -186,7 +216,7 @@ def measured() -> Numbers:
 
 def studied(kind: str) -> Numbers:
     content = {"title": kind, "note": NOTE, "study": {"kind": kind, **STUDIES[kind]}}
-    study = TheoryAdversarial.model_validate(content).study
+    study = TheoryExperiment.model_validate(content).study
     return numbers_of(run.STUDIES[kind](study, [0], "cpu").metrics)
 
 
@@ -225,6 +255,10 @@ def in_float32(compute: Callable[[], Numbers]) -> Numbers:
 
 CASES: dict[str, Case] = {
     **train_cases(),
+    **{
+        f"train {method}": Case("train", lambda method=method: method_trained(method))
+        for method in recipes.RECIPES
+    },
     **{
         f"evaluate {name}": Case("evaluate", lambda name=name: evaluated(name))
         for name in parzen.PROTOCOLS
