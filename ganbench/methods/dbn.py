@@ -72,11 +72,11 @@ class Dbn(Method[Settings]):
         inputs = tied.encode(self.layers[:number], rows)
         if self.recipe.layers[number].inputs == "binary":
             inputs = binary(inputs, stream)
-        data = Side(inputs, layer.hidden_logits(inputs))
-        hidden = self.particles[number] if self.persistent else binary(data.hidden(), stream)
+        data = side(layer, inputs)
+        hidden = self.particles[number] if self.persistent else binary(data.hidden, stream)
         model = run_chains(layer, hidden, self.recipe.gibbs_steps, stream)
         if self.persistent:
-            hidden.copy_(binary(model.hidden(), stream))
+            hidden.copy_(binary(model.hidden, stream))
         gap = free_energy(layer, data).mean() - free_energy(layer, model).mean()
         rate, momentum = self.rates(counters)
         ascend(
@@ -127,14 +127,17 @@ class Dbn(Method[Settings]):
 
 @dataclass(frozen=True)
 class Side:
-    """Visible units of a machine, and what the sigmoids of its hidden units take then."""
+    """Visible units of a machine, what its hidden units' sigmoids take then, and give."""
 
     visible: Float[Tensor, "n v"]
     hidden_logits: Float[Tensor, "n h"]
+    hidden: Float[Tensor, "n h"]
 
-    def hidden(self) -> Float[Tensor, "n h"]:
-        """Returns the probabilities of the hidden units."""
-        return self.hidden_logits.sigmoid()
+
+def side(layer: TiedLayer, visible: Float[Tensor, "n v"]) -> Side:
+    """Returns one side of the gradient, the data's or the model's."""
+    logits = layer.hidden_logits(visible)
+    return Side(visible, logits, logits.sigmoid())
 
 
 def free_energy(layer: TiedLayer, side: Side) -> Float[Tensor, " n"]:
@@ -156,7 +159,7 @@ def run_chains(
     visible = binary(layer.decode(hidden), stream)
     for _ in range(steps - 1):
         visible = binary(layer.decode(binary(layer.encode(visible), stream)), stream)
-    return Side(visible, layer.hidden_logits(visible))
+    return side(layer, visible)
 
 
 def ascend(
@@ -183,12 +186,11 @@ def ascend(
         weight_decay: of the weights alone.
     """
     signs = (1 / len(data.visible), -1 / len(model.visible))
-    hidden = torch.cat(
-        [side.hidden() * sign for side, sign in zip((data, model), signs, strict=True)]
-    )
+    hidden = torch.cat([one.hidden * sign for one, sign in zip((data, model), signs, strict=True)])
     visible = torch.cat([data.visible, model.visible])
-    velocity.weight.mul_(momentum).addmm_(hidden.T, visible, alpha=rate)
-    velocity.weight.sub_(layer.weight, alpha=rate * weight_decay)
+    velocity.weight.addmm_(hidden.T, visible, beta=momentum, alpha=rate)
+    if weight_decay:
+        velocity.weight.sub_(layer.weight, alpha=rate * weight_decay)
     velocity.hidden_bias.mul_(momentum).add_(hidden.sum(0), alpha=rate)
     difference = data.visible.mean(0) - model.visible.mean(0)
     velocity.visible_bias.mul_(momentum).add_(difference, alpha=rate)

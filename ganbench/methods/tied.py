@@ -54,5 +54,5 @@ def named(layers: Sequence[TiedLayer]) -> dict[str, Tensor]:
 def binary(probabilities: Float[Tensor, "n d"], stream: torch.Generator) -> Float[Tensor, "n d"]:
     """Returns independent zeros and ones of these probabilities; the stream is on the CPU."""
     # Faster than torch.bernoulli, and the same on every device.
-    uniform = torch.rand(probabilities.shape, generator=stream).to(probabilities.device)
-    return (uniform < probabilities).to(probabilities.dtype)
+    uniform = torch.rand(probabilities.shape, generator=stream)
+    return uniform.to(probabilities.device).lt_(probabilities)

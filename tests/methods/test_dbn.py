@@ -9,7 +9,7 @@ from torch import Tensor
 from ganbench.config.methods import Dbn as Settings
 from ganbench.config.methods.dbn import DbnChains
 from ganbench.methods import dbn
-from ganbench.methods.dbn import Dbn, Side
+from ganbench.methods.dbn import Dbn, side
 from ganbench.methods.tied import TiedLayer
 from ganbench.training.history import Counters
 from tests.methods.layers import digits, resumed_is_equal, train
@@ -62,10 +62,6 @@ def log_probabilities(layer: TiedLayer) -> Tensor:
 def number(rows: Tensor) -> Tensor:
     """Of rows of zeros and ones, which of `every(6)` they are."""
     return (rows @ torch.tensor([32, 16, 8, 4, 2, 1], dtype=rows.dtype)).long()
-
-
-def side(layer: TiedLayer, visible: Tensor) -> Side:
-    return Side(visible, layer.hidden_logits(visible))
 
 
 def test_free_energy_sums_the_hidden_states_out() -> None:

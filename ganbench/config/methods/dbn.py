@@ -57,8 +57,7 @@ class Dbn(Recipe):
     )
     negative_phase: Literal["contrastive_divergence", "persistent"] = Field(
         "contrastive_divergence",
-        description="Chains that give the model's own samples start at the minibatch, or go on from "
-        "update to update.",
+        description="Chains for the model's part of the gradient: from the minibatch, or going on.",
     )
     gibbs_steps: PositiveInt = Field(1, description="Of those chains, an update.")
     particles: PositiveInt = Field(100, description="Persistent chains, if there are any.")
