@@ -55,9 +55,13 @@ class Dbn(Method[Settings]):
         ]
 
     def rates(self, counters: Counters) -> tuple[float, float]:
-        """Returns a rate that changes linearly over a layer's epochs, and the momentum."""
-        recipe, epoch = self.recipe, counters.phase_epoch
-        share = epoch / max(1, recipe.layers[counters.phase].epochs - 1)
+        """Returns the learning rate and the momentum of the epoch that `counters` end."""
+        return self._rates(counters.phase, counters.phase_epoch - 1)
+
+    def _rates(self, number: int, epoch: int) -> tuple[float, float]:
+        """Those of one epoch of a layer, counted from 0: the rate changes linearly."""
+        recipe = self.recipe
+        share = epoch / max(1, recipe.layers[number].epochs - 1)
         rate = (1 - share) * recipe.learning_rate + share * recipe.final_learning_rate
         most = SLOW_MOMENTUM if epoch < SLOW_EPOCHS else 1.0
         return rate, min(recipe.momentum, most)
@@ -78,7 +82,7 @@ class Dbn(Method[Settings]):
         if self.persistent:
             hidden.copy_(binary(model.hidden, stream))
         gap = free_energy(layer, data).mean() - free_energy(layer, model).mean()
-        rate, momentum = self.rates(counters)
+        rate, momentum = self._rates(number, counters.phase_epoch)
         ascend(
             layer, self.velocities[number], data, model, rate, momentum, self.recipe.weight_decay
         )

@@ -156,7 +156,7 @@ def test_persistent_chains_go_on_where_they_were() -> None:
 
 def test_the_rate_falls_linearly_and_momentum_rises_after_five_epochs() -> None:
     recipe = SMALL.model_copy(update={"learning_rate": 0.1, "final_learning_rate": 0.03})
-    rates = [started(recipe).rates(Counters(phase_epoch=epoch)) for epoch in range(8)]
+    rates = [started(recipe).rates(Counters(phase_epoch=epoch)) for epoch in range(1, 9)]
     assert [rate for rate, _ in rates] == pytest.approx([0.1 - 0.01 * epoch for epoch in range(8)])
     assert [momentum for _, momentum in rates] == [0.5] * 5 + [0.9] * 3
 

@@ -23,7 +23,7 @@ class DbnChains(Chains):
     """Gibbs chains of the top machine, each state passed down to the pixels."""
 
     hidden: Literal["binary", "probabilities"] = Field(
-        "binary", description="What the hidden layers below the top one pass down."
+        default="binary", description="What the hidden layers below the top one pass down."
     )
 
 
