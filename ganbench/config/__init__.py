@@ -16,6 +16,7 @@ from ganbench.config.experiment import (
 from ganbench.config.files import load, settings_digest
 from ganbench.config.frozen import Frozen, Title
 from ganbench.config.layers import ConvolutionalMaxout, Linear, Maxout, TransposedConvolution
+from ganbench.config.methods import Recipe
 from ganbench.config.suite import (
     entry_file,
     experiment_name,
@@ -36,6 +37,7 @@ __all__ = [
     "Objective",
     "Phase",
     "Precision",
+    "Recipe",
     "Suite",
     "Title",
     "Training",

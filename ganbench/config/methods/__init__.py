@@ -1,9 +1,10 @@
 """Settings of the methods that train no discriminator, by the name that a file's `method` gives."""
 
 from ganbench.config.methods.base import Chains, Part, Recipe
+from ganbench.config.methods.deep_gsn import DeepGsn
 from ganbench.config.methods.gmmn import Gmmn
 
 # Adding a method: its settings here, its training in the module of this name in ganbench/methods/.
-RECIPES: dict[str, type[Recipe]] = {"gmmn": Gmmn}
+RECIPES: dict[str, type[Recipe]] = {"gmmn": Gmmn, "deep_gsn": DeepGsn}
 
-__all__ = ["RECIPES", "Chains", "Gmmn", "Part", "Recipe"]
+__all__ = ["RECIPES", "Chains", "DeepGsn", "Gmmn", "Part", "Recipe"]

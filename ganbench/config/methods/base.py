@@ -26,13 +26,15 @@ class Chains(Frozen):
     """How samples are read off Markov chains that run side by side."""
 
     chains: PositiveInt = Field(description="How many run side by side, each as long.")
-    burn_in: NonNegativeInt = Field(0, description="States left out at the start of each.")
-    thin: PositiveInt = Field(1, description="Of the states after that, every so many-th is kept.")
+    burn_in: NonNegativeInt = Field(default=0, description="States left out at the start of each.")
+    thin: PositiveInt = Field(
+        default=1, description="Of the states after that, every so many-th is kept."
+    )
     start: Literal["train", "noise"] = Field(
-        "train", description="First state: training images, or pixels uniform in [0, 1]."
+        default="train", description="First state: training images, or pixels uniform in [0, 1]."
     )
     pixels: Literal["means", "binary"] = Field(
-        "means", description="A sample is the probability of each pixel, or a draw from it."
+        default="means", description="A sample is the probability of each pixel, or a draw from it."
     )
 
 
