@@ -1,10 +1,26 @@
 """Settings of the methods that train no discriminator, by the name that a file's `method` gives."""
 
+from ganbench.config.methods.adversarial_autoencoder import AdversarialAutoencoder
 from ganbench.config.methods.base import Chains, Part, Recipe
 from ganbench.config.methods.deep_gsn import DeepGsn
 from ganbench.config.methods.gmmn import Gmmn
+from ganbench.config.methods.vae import Vae
 
 # Adding a method: its settings here, its training in the module of this name in ganbench/methods/.
-RECIPES: dict[str, type[Recipe]] = {"gmmn": Gmmn, "deep_gsn": DeepGsn}
+RECIPES: dict[str, type[Recipe]] = {
+    "gmmn": Gmmn,
+    "deep_gsn": DeepGsn,
+    "vae": Vae,
+    "adversarial_autoencoder": AdversarialAutoencoder,
+}
 
-__all__ = ["RECIPES", "Chains", "DeepGsn", "Gmmn", "Part", "Recipe"]
+__all__ = [
+    "RECIPES",
+    "AdversarialAutoencoder",
+    "Chains",
+    "DeepGsn",
+    "Gmmn",
+    "Part",
+    "Recipe",
+    "Vae",
+]
