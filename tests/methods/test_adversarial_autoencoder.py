@@ -1,5 +1,7 @@
 """The adversarial autoencoder: its three steps, resuming, learning, and a code that is normal."""
 
+import functools
+
 import pytest
 import torch
 from torch import Tensor
@@ -20,6 +22,7 @@ GOLDEN = [
 ]
 
 
+@functools.cache
 def images(count: int = 50) -> Tensor:
     return torch.from_numpy(load_digits().train[:count]).flatten(1).float() / 16
 

@@ -1,5 +1,6 @@
 """The deep GSN: an update and a chain against obvious loops, its recipe, resuming and learning."""
 
+import functools
 import math
 
 import pytest
@@ -20,6 +21,7 @@ TOLERANCE = 2e-6
 GOLDEN = [2.94421, 2.94354, 2.90851, 2.89057, 2.88003]
 
 
+@functools.cache
 def images() -> Tensor:
     return torch.from_numpy(load_digits().train[:50]).flatten(1).float() / 16
 

@@ -1,5 +1,6 @@
 """The VAE: its bound against other ways to compute it, its update, resuming and learning."""
 
+import functools
 import math
 
 import pytest
@@ -22,6 +23,7 @@ GOLDEN = [
 ]
 
 
+@functools.cache
 def images() -> Tensor:
     return torch.from_numpy(load_digits().train[:50]).flatten(1).float() / 16
 
