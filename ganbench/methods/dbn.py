@@ -16,8 +16,8 @@ from ganbench.config.methods.dbn import Dbn as Settings
 from ganbench.config.methods.dbn import DbnChains
 from ganbench.methods import chains, tied
 from ganbench.methods.base import Method
+from ganbench.methods.counters import Counters
 from ganbench.methods.tied import TiedLayer, binary
-from ganbench.training.history import Counters
 
 FIRST_WEIGHTS = 0.01  # standard deviation
 # Pixels that are the same in all images still have finite logits.

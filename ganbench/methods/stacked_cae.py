@@ -16,8 +16,8 @@ from ganbench.config.methods.stacked_cae import CaeChains
 from ganbench.config.methods.stacked_cae import StackedCae as Settings
 from ganbench.methods import chains, tied
 from ganbench.methods.base import Method
+from ganbench.methods.counters import Counters
 from ganbench.methods.tied import TiedLayer
-from ganbench.training.history import Counters
 
 
 class StackedCae(Method[Settings]):
@@ -35,7 +35,7 @@ class StackedCae(Method[Settings]):
             for inputs, units in itertools.pairwise(sizes)
         ]
 
-    def rates(self, counters: Counters) -> tuple[float, float]:  # noqa: ARG002
+    def rates(self, counters: Counters) -> tuple[float, float]:
         """Returns the constant rate, and no momentum."""
         return self.recipe.learning_rate, 0.0
 
@@ -44,7 +44,7 @@ class StackedCae(Method[Settings]):
         self,
         rows: Float[Tensor, "n d"],
         counters: Counters,
-        stream: torch.Generator,  # noqa: ARG002
+        stream: torch.Generator,
     ) -> dict[str, Tensor]:
         """Makes a step of the layer that `counters.phase` names."""
         inputs = tied.encode(self.layers[: counters.phase], rows)

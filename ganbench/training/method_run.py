@@ -13,7 +13,7 @@ from ganbench.data.rows import Images
 from ganbench.methods.base import build
 from ganbench.training import states
 from ganbench.training.base import BaseRun
-from ganbench.training.history import Row, finite_weights
+from ganbench.training.history import Row
 
 
 class MethodRun(BaseRun):
@@ -105,8 +105,8 @@ class MethodRun(BaseRun):
 
     def finite(self) -> list[bool]:
         """Returns for each seed whether all its tensors are finite."""
-        tensors = [list(method.tensors().values()) for method in self.methods]
-        return [finite_weights([[value[None] for value in one]])[0] for one in tensors]
+        tensors = [method.tensors().values() for method in self.methods]
+        return [all(bool(value.isfinite().all()) for value in one) for one in tensors]
 
     def state(self, s: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Returns the tensors and the counters of the seed at place `s`, for `restore`."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ganbench.data.digits import load as load_digits
 from ganbench.methods.base import Method
-from ganbench.training.history import Counters
+from ganbench.methods.counters import Counters
 
 
 def digits() -> Tensor:

@@ -4,7 +4,26 @@ from typing import Any
 
 from ganbench.config import METHODS, Rival
 
+CHAINS = {"few": {"chains": 2}, "many": {"chains": 40, "burn_in": 1, "start": "noise"}}
 RECIPES: dict[str, dict[str, Any]] = {
+    "dbn": {
+        "layers": [
+            {"units": 12, "epochs": 2, "inputs": "binary"},
+            {"units": 7, "epochs": 2, "inputs": "probabilities"},
+        ],
+        "negative_phase": "persistent",
+        "particles": 5,
+        "batch_size": 15,
+        "ways": CHAINS | {"binary": {"chains": 2, "thin": 2, "pixels": "binary"}},
+    },
+    "stacked_cae": {
+        "layers": [{"units": 12, "epochs": 2}, {"units": 7, "epochs": 2}],
+        "batch_size": 15,
+        "ways": {name: way | {"sigma": 0.5} for name, way in CHAINS.items()},
+    },
+    "deep_gsn": {"hidden": 12, "walkback": 3, "batch_size": 15, "epochs": 3, "ways": CHAINS},
+    "vae": {"hidden": [12, 9], "code": 3, "batch_size": 15, "epochs": 3},
+    "adversarial_autoencoder": {"hidden": [12, 9], "code": 3, "batch_size": 15, "epochs": 3},
     "gmmn": {
         "noise_dim": 4,
         "hidden": [9],

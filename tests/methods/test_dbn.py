@@ -9,9 +9,9 @@ from torch import Tensor
 from ganbench.config.methods import Dbn as Settings
 from ganbench.config.methods.dbn import DbnChains
 from ganbench.methods import dbn
+from ganbench.methods.counters import Counters
 from ganbench.methods.dbn import Dbn, side
 from ganbench.methods.tied import TiedLayer
-from ganbench.training.history import Counters
 from tests.methods.layers import digits, resumed_is_equal, train
 
 SMALL = Settings.model_validate(
