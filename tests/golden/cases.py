@@ -24,6 +24,7 @@ from ganbench.records import Metric
 from ganbench.stages.likelihood import Likelihood
 from ganbench.stages.sample_metrics import SampleMeasurer
 from ganbench.theory import run
+from ganbench.theory.config import TheoryExperiment
 from ganbench.training.loop import Run
 from ganbench.training.method_run import MethodRun
 from tests.golden.networks import CONVOLUTIONAL, DENSE, TWO_PHASES
