@@ -53,7 +53,7 @@ def read(
     for _ in range(way.burn_in):
         state = step(state)
     rows: list[Tensor] = []
-    while sum(len(row) for row in rows) < count:
+    for _ in range(math.ceil(count / min(way.chains, count))):
         for _ in range(way.thin):
             state = step(state)
         pixels = means(state)
