@@ -148,18 +148,18 @@ def test_a_resumed_run_is_the_uninterrupted_one() -> None:
 
 def test_it_learns_the_digits_and_the_critic_makes_codes_normal() -> None:
     """Without the critic codes keep a scale of their own; with it theirs is the prior's."""
-    settings = Settings(hidden=(50,), code=2, learning_rate=3e-3, adversarial_rate=3e-3)
+    settings = Settings(hidden=(50,), code=2, learning_rate=1e-2, adversarial_rate=1e-2)
     off = settings.model_copy(update={"adversarial_rate": 1e-12})
     rows = images(500)
     spreads = []
     for one in (settings, off):
-        method, losses = trained(600, one, rows)
+        method, losses = trained(200, one, rows)
         errors = [loss[0] for loss in losses]
         assert sum(errors[-20:]) < 0.8 * sum(errors[:20])
         code = method.encoder(rows).detach()
         spreads.append((code.square().mean().sqrt() - 1).abs().item())
     assert spreads[0] < 0.3
-    assert spreads[1] > 0.6
+    assert spreads[1] > 1
 
 
 def test_a_small_run_gives_the_numbers_it_always_gave() -> None:

@@ -159,8 +159,8 @@ def test_a_chain_is_that_of_a_loop() -> None:
 def test_chains_are_thinned_cut_and_binary() -> None:
     method, _ = trained(5)
     every = method.sample(40, stream(5), images(), Chains(chains=4))
-    some = method.sample(7, stream(5), images(), Chains(chains=4, burn_in=3, thin=3))
-    torch.testing.assert_close(some, torch.cat((every[20:24], every[32:35])), rtol=0, atol=0)
+    thinned = method.sample(7, stream(5), images(), Chains(chains=4, burn_in=3, thin=3))
+    torch.testing.assert_close(thinned, torch.cat((every[20:24], every[32:35])), rtol=0, atol=0)
     binary = method.sample(40, stream(5), images(), Chains(chains=4, pixels="binary"))
     assert set(binary.unique().tolist()) == {0.0, 1.0}
     # The same chains: pixels nearly certain are what was drawn.
