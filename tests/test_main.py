@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,8 +20,9 @@ from ganbench.__main__ import app, main
 from ganbench.records import read_record
 
 DIGITS = Path(__file__).parent.parent / "configs" / "experiments" / "digits.yaml"
+STOP_AFTER = Path(__file__).parent / "crash" / "stop_after.py"
 HELP_CPU_S = 0.5  # the house's limit; importing torch alone takes more
-PATIENCE_S = 300  # for a run to reach a point; only a hang takes so long
+PATIENCE_S = 300  # for a run to end; only a hang takes so long
 COMMANDS = typer.main.get_command(app).commands
 # Two phases of two epochs of 120 updates, the second from update 241 on.
 LONG = {
@@ -84,11 +85,11 @@ def ganbench(
     return run
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+def start(*arguments: object, program: Sequence[object] = ("-m", "ganbench")) -> subprocess.Popen:
     """Starts the command line in a process of its own, on the CPU."""
     environment = os.environ | {"GANBENCH_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "ganbench", *map(str, arguments)],
+        [sys.executable, *map(str, program), *map(str, arguments)],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
@@ -343,48 +344,33 @@ def test_divergence_is_4_and_recorded(config: Callable[..., Path], tmp_path: Pat
 
 def newest_checkpoint(folder: Path) -> int:
     """The number of updates that the newest whole checkpoint has seen."""
-    return max(
-        (int(path.name[:9]) for path in folder.glob("checkpoints/*/*-*.safetensors")), default=-1
-    )
-
-
-def stopped(
-    process: subprocess.Popen[str], folder: Path, updates: int, how: int
-) -> SimpleNamespace:
-    """Sends a signal as soon as this process has saved a checkpoint after so many updates."""
-    limit = time.monotonic() + PATIENCE_S
-    wanted = max(updates, newest_checkpoint(folder) + 1)
-    while newest_checkpoint(folder) < wanted and process.poll() is None:
-        if time.monotonic() > limit:
-            how = signal.SIGKILL
-            break
-        time.sleep(0.005)
-    process.send_signal(how)
-    return end(process)
+    return max(int(path.name[:9]) for path in folder.glob("checkpoints/*/*-*.safetensors"))
 
 
 def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(
     ganbench: Callable[..., SimpleNamespace], config: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Killed in either phase, stopped between; weights and history are equal byte for byte."""
-    # Long enough for checkpoints, which take at most a twentieth of the time, in every part.
-    first, second = LONG["training"]["phases"]
-    path = config(phases=[first | {"epochs": 8}, second | {"epochs": 8}])
+    # 24 updates an epoch: the second phase starts after update 48.
+    path = config(batch_size=50)
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     common = ("train", "--config", path, "--checkpoint-seconds", "0", "--device", "cpu")
     actual = ganbench(*common, "--out", whole / "train.json")
     assert (actual.code, actual.err) == (0, "")
-    reached = -1
-    for updates, how, code in (
-        (20, signal.SIGKILL, -9),
-        (480, signal.SIGTERM, 143),
-        (961, signal.SIGKILL, -9),
+    reached = 0
+    # A run that is asked to stop makes one more update.
+    for update, how, code, expected in (
+        (20, signal.SIGKILL, -9, 20),
+        (47, signal.SIGTERM, 143, 48),
+        (60, signal.SIGKILL, -9, 60),
     ):
-        actual = stopped(start(*common, "--out", pieces / "train.json"), pieces, updates, how)
-        assert actual.code == code
-        assert ("resuming after update " in actual.out) == (reached >= 0)
-        reached = newest_checkpoint(pieces)
-        assert updates <= reached < 1920
+        process = start(
+            *common, "--out", pieces / "train.json", program=(STOP_AFTER, int(how), update)
+        )
+        actual = end(process)
+        assert (actual.code, newest_checkpoint(pieces)) == (code, expected)
+        assert (f"resuming after update {reached} " in actual.out) == (reached > 0)
+        reached = expected
         if how == signal.SIGTERM:
             message = f"stopped by signal 15 after update {reached}; run the same command again"
             assert actual.err == f"{message} to go on\n"
