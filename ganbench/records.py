@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -73,6 +74,18 @@ class Metric(_Strict):
         return self
 
 
+class Environment(_Strict):
+    """What a part of a training run was computed with."""
+
+    from_update: int = Field(ge=0, description="Updates made before it, in the part before if any.")
+    code_digest: str = Field(description="Of the stage's syntax trees.")
+    versions: dict[str, str] = Field(description="python, torch, triton, numpy.")
+    device: str = Field(description="Model of the processor or GPU.")
+    threads: int = Field(ge=0, description="CPU threads of torch.")
+    instruction_set: str = Field(description="AVX2, AVX512 ..., and a GPU's architecture.")
+    impl: str = Field(description="reference (plain torch) or triton.")
+
+
 class Provenance(_Strict):
     """Who computed it, where, with what."""
 
@@ -90,6 +103,17 @@ class Provenance(_Strict):
     precision: str = Field(description="Of the matrix products.")
     started_at: str = Field(description="UTC, ISO 8601.")
     wall_time_s: float = Field(ge=0, description="Seconds, summed over resumed runs.")
+    environments: list[Environment] = Field(
+        default_factory=list,
+        description="Of `train`: a new one where the run went on elsewhere or with other code.",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Provenance":
+        starts = [one.from_update for one in self.environments]
+        if sorted(set(starts)) != starts:
+            raise ValueError(f"environments start at updates {shown(starts)}, should ascend")
+        return self
 
 
 class Record(_Strict):
@@ -143,6 +167,7 @@ def provenance(
     impl: str = "none",
     precision: str = "none",
     earlier_s: float = 0.0,
+    environments: Sequence[Environment] = (),
 ) -> Provenance:
     """Returns the provenance of a stage that ends now.
 
@@ -154,6 +179,7 @@ def provenance(
         impl: which kernels ran.
         precision: of the matrix products.
         earlier_s: seconds of runs that this one resumed.
+        environments: of a training run's parts.
     """
     commit, dirty = git_state()
     return Provenance(
@@ -169,6 +195,7 @@ def provenance(
         started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         # A clock may be put back while a stage runs.
         wall_time_s=round(max(time.time() - started, 0.0) + earlier_s, 3),
+        environments=list(environments),
     )
 
 
