@@ -1,13 +1,12 @@
-"""The command line: exit codes, messages, what is written and what is not, kills and resumption."""
+"""The command line: exit codes, messages, what is written and what is not."""
 
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +19,6 @@ from ganbench.__main__ import app, main
 from ganbench.records import read_record
 
 DIGITS = Path(__file__).parent.parent / "configs" / "experiments" / "digits.yaml"
-STOP_AFTER = Path(__file__).parent / "crash" / "stop_after.py"
 HELP_CPU_S = 0.5  # the house's limit; importing torch alone takes more
 PATIENCE_S = 300  # for a run to end; only a hang takes so long
 COMMANDS = typer.main.get_command(app).commands
@@ -85,11 +83,11 @@ def ganbench(
     return run
 
 
-def start(*arguments: object, program: Sequence[object] = ("-m", "ganbench")) -> subprocess.Popen:
+def start(*arguments: object) -> subprocess.Popen[str]:
     """Starts the command line in a process of its own, on the CPU."""
     environment = os.environ | {"GANBENCH_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, *map(str, program), *map(str, arguments)],
+        [sys.executable, "-m", "ganbench", *map(str, arguments)],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
@@ -340,47 +338,6 @@ def test_divergence_is_4_and_recorded(config: Callable[..., Path], tmp_path: Pat
     assert actual.err.count("\n") == 1
     assert read_record(out).status == "diverged"
     assert files(tmp_path / "seed_0") == {"train.json"}
-
-
-def newest_checkpoint(folder: Path) -> int:
-    """The number of updates that the newest whole checkpoint has seen."""
-    return max(int(path.name[:9]) for path in folder.glob("checkpoints/*/*-*.safetensors"))
-
-
-def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(
-    ganbench: Callable[..., SimpleNamespace], config: Callable[..., Path], tmp_path: Path
-) -> None:
-    """Killed in either phase, stopped between; weights and history are equal byte for byte."""
-    # 24 updates an epoch: the second phase starts after update 48.
-    path = config(batch_size=50)
-    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
-    common = ("train", "--config", path, "--checkpoint-seconds", "0", "--device", "cpu")
-    actual = ganbench(*common, "--out", whole / "train.json")
-    assert (actual.code, actual.err) == (0, "")
-    reached = 0
-    # A run that is asked to stop makes one more update.
-    for update, how, code, expected in (
-        (20, signal.SIGKILL, -9, 20),
-        (47, signal.SIGTERM, 143, 48),
-        (60, signal.SIGKILL, -9, 60),
-    ):
-        process = start(
-            *common, "--out", pieces / "train.json", program=(STOP_AFTER, int(how), update)
-        )
-        actual = end(process)
-        assert (actual.code, newest_checkpoint(pieces)) == (code, expected)
-        assert (f"resuming after update {reached} " in actual.out) == (reached > 0)
-        reached = expected
-        if how == signal.SIGTERM:
-            message = f"stopped by signal 15 after update {reached}; run the same command again"
-            assert actual.err == f"{message} to go on\n"
-        assert not (pieces / "train.json").exists()
-    actual = ganbench(*common, "--out", pieces / "train.json")
-    assert (actual.code, actual.err) == (0, "")
-    assert f"resuming after update {reached} " in actual.out
-    for name in RESULTS:
-        assert (pieces / name).read_bytes() == (whole / name).read_bytes(), name
-    assert files(pieces) == files(whole) == {"train.json", *RESULTS}
 
 
 @pytest.mark.parametrize("seeds", ["٣", "1_0", "+1", "0x1", "01", "1.0", "9" * 30, "1" * 5_000, ""])

@@ -83,8 +83,7 @@ class Runs:
         folder: Path,
         *arguments: object,
         at: str | int = 0,
-        how: signal.Signals = signal.SIGKILL,
-        largest_file: int | None = None,
+        how: signal.Signals | None = signal.SIGKILL,
     ) -> int:
         """Starts a run and returns its process id.
 
@@ -92,16 +91,14 @@ class Runs:
             folder: where it writes.
             arguments: of the command line.
             at: name or number of the moment of the signal.
-            how: the signal.
-            largest_file: bytes that a file may have: a full disk, also for a superuser.
+            how: the signal; None for a disk that is full from then on.
         """
         return self._ask(
             verb="start",
             folder=str(folder),
             arguments=[str(one) for one in arguments],
             at=at,
-            how=int(how),
-            largest_file=largest_file,
+            how=how and int(how),
         )
 
     def end(self, child: int) -> Ended | None:

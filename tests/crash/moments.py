@@ -6,6 +6,7 @@ be stopped between any two of them without a word in the code under test.
 
 import os
 import re
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,20 @@ from ganbench.training.progress import Progress
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod"}
 HALF, UPDATE = "half", "update"
+ROOM = 100  # bytes that a file may have on a full disk
 WRITES = os.O_WRONLY | os.O_RDWR
 
 
 class Moments:
-    """Counts the moments of this process, and sends it a signal at one of them.
+    """Counts the moments of this process, and stops it, or fills its disk, at one of them.
 
     Args:
         folder: whose files count.
         at: a moment's name or number from 1; "" or 0 for none.
-        how: the signal.
+        how: the signal; None for a disk that is full from then on.
     """
 
-    def __init__(self, folder: str, at: str | int, how: int) -> None:
+    def __init__(self, folder: str, at: str | int, how: int | None) -> None:
         self.folder, self.at, self.how = folder, at, how
         self.names: list[str] = []
 
@@ -50,7 +52,11 @@ class Moments:
         self.names.append(name)
         if self.at in (name, len(self.names)):
             self.at = 0
-            os.kill(os.getpid(), self.how)
+            if self.how is None:
+                # What a full disk does, also to a superuser.
+                resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, resource.RLIM_INFINITY))
+            else:
+                os.kill(os.getpid(), self.how)
 
     def _name(self, event: str, arguments: tuple[Any, ...]) -> str | None:
         if event == UPDATE:

@@ -6,7 +6,6 @@ gives its process id; `wait` until it ends or stops; let it `continue`.
 
 import json
 import os
-import resource
 import signal
 import sys
 import traceback
@@ -46,8 +45,6 @@ def start(request: dict[str, Any]) -> int:
 def _run(request: dict[str, Any], ends: dict[str, int]) -> None:
     sys.stdout = open(ends["out"], "w", encoding="utf-8")  # noqa: SIM115
     sys.stderr = open(ends["err"], "w", encoding="utf-8")  # noqa: SIM115
-    if request["largest_file"] is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (request["largest_file"],) * 2)
     moments = Moments(request["folder"], request["at"], request["how"])
     moments.watch()
     sys.argv = ["ganbench", *request["arguments"]]
