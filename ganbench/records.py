@@ -9,18 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from ganbench.checkout import git_problem, git_state
 from ganbench.config import Experiment
 from ganbench.errors import GanbenchError
 from ganbench.inputs import missing, read_model, shown
 from ganbench.numerics import NUMERICS, version_of
-from ganbench.provenance import (
-    atomic_path,
-    code_digest,
-    device_name,
-    file_sha256,
-    git_state,
-    versions,
-)
+from ganbench.provenance import atomic_path, code_digest, device_name, file_sha256, versions
 
 SCHEMA_VERSION = 1
 Status = Literal["ok", "diverged", "data_not_available"]
@@ -77,7 +71,7 @@ class Metric(_Strict):
 class Environment(_Strict):
     """What a part of a training run was computed with."""
 
-    from_update: int = Field(ge=0, description="Updates made before it, in the part before if any.")
+    from_update: int = Field(ge=0, description="How many updates were made before this part.")
     code_digest: str = Field(description="Of the stage's syntax trees.")
     versions: dict[str, str] = Field(description="python, torch, triton, numpy.")
     device: str = Field(description="Model of the processor or GPU.")
@@ -95,6 +89,7 @@ class Provenance(_Strict):
         description="Version of the stage's numbers; absent in records older than versions.",
     )
     git_commit: str = Field(description="Empty outside a git checkout.")
+    git_problem: str = Field(default="", description="Why git did not give the commit.")
     git_dirty: bool = Field(description="Whether tracked files differed from the commit.")
     versions: dict[str, str] = Field(description="python, torch, triton, numpy.")
     device: str = Field(description="Model of the processor or GPU.")
@@ -186,6 +181,7 @@ def provenance(
         code_digest=code_digest(stage),
         numerics=NUMERICS[stage],
         git_commit=commit,
+        git_problem=git_problem(),
         git_dirty=dirty,
         versions=versions(),
         device=device_name(device),

@@ -22,7 +22,7 @@ DIGITS = Path(__file__).parent.parent / "configs" / "experiments" / "digits.yaml
 HELP_CPU_S = 0.5  # the house's limit; importing torch alone takes more
 PATIENCE_S = 300  # for a run to end; only a hang takes so long
 COMMANDS = typer.main.get_command(app).commands
-# Two phases of two epochs of 120 updates, the second from update 241 on.
+# Two phases of two epochs of 120 updates.
 LONG = {
     "extends": str(DIGITS),
     "title": "tiny",

@@ -83,13 +83,13 @@ class EnvironmentHistory:
     def change(self) -> str:
         """Returns what is not as it was before this process took over, in words; "" if all is."""
         last = [one[-1] for one in self.earlier if one]
-        found = {
+        changes = {
             f"{name.replace('_', ' ')} {_short(name, old)} before, {_short(name, new)} now"
             for one in last
             for name, old, new in _differences(one, self.here)
             if name != "impl"
         }
-        return "; ".join(sorted(found))
+        return "; ".join(sorted(changes))
 
 
 def _short(name: str, value: object) -> str:

@@ -103,11 +103,11 @@ class Runs:
 
     def end(self, child: int) -> Ended | None:
         """Waits until a run has ended, or is stopped: None."""
-        found = self._ask(verb="wait", child=child)
-        if found["code"] is None:
+        reply = self._ask(verb="wait", child=child)
+        if reply["code"] is None:
             return None
-        moments = json.loads(found["moments"] or "[]")
-        return Ended(found["code"], found["out"], found["err"], moments)
+        moments = json.loads(reply["moments"] or "[]")
+        return Ended(reply["code"], reply["out"], reply["err"], moments)
 
     def go_on(self, child: int) -> None:
         """Lets a stopped run continue."""

@@ -17,9 +17,10 @@ import ganbench.report.build
 import ganbench.stages.evaluate
 import ganbench.stages.sample  # noqa: F401
 from ganbench.__main__ import main
+from ganbench.checkout import git_state
 from ganbench.data import digits
 from ganbench.evaluation import parzen
-from ganbench.provenance import code_digest, git_state
+from ganbench.provenance import code_digest
 from ganbench.stages import train
 
 from .moments import Moments

@@ -76,13 +76,13 @@ def number(moments: list[str], name: str) -> int:
 
 def without_times(folder: Path) -> dict[str, object]:
     """All files, and of records what they say of other files and what they measured."""
-    found: dict[str, object] = dict(contents(folder))
-    for name in found:
+    files: dict[str, object] = dict(contents(folder))
+    for name in files:
         if name.endswith(".json"):
             record = json.loads((folder / name).read_text())
             measured = [one for one in record["metrics"] if one["unit"] != "s"]
-            found[name] = (record["status"], record["files"], measured)
-    return found
+            files[name] = (record["status"], record["files"], measured)
+    return files
 
 
 def assert_full(ended: Ended, folder: Path) -> None:

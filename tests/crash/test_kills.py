@@ -45,9 +45,9 @@ class Whole:
 
 def results(folder: Path) -> dict[str, bytes]:
     """All but the record, which has times in it."""
-    found = contents(folder)
-    found.pop(RECORD)
-    return found
+    files = contents(folder)
+    files.pop(RECORD)
+    return files
 
 
 @pytest.fixture(scope="module")
