@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ganbench import __version__
+from ganbench.checkout import git_state
 from ganbench.config import Adversarial, load_suite, suite_experiments
 from ganbench.data.fetch import available, data_directory
-from ganbench.provenance import device_name, git_state, versions
+from ganbench.provenance import device_name, versions
 from ganbench.stages.context import resolve_device
 from ganbench.training.cost import Cost, Rates, cost, measure_rates
 

@@ -1,6 +1,7 @@
 """What the stages that use torch share: the job's identity, its data and its device."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ganbench.gpus import claim_gpu
 from ganbench.numerics import NUMERICS
 from ganbench.provenance import file_sha256
 from ganbench.records import (
+    Environment,
     Metric,
     Record,
     Stage,
@@ -123,6 +125,7 @@ class Job:
         inputs: dict[str, str] | None = None,
         datasets: dict[str, str] | None = None,
         earlier_s: float = 0.0,
+        environments: Sequence[Environment] = (),
     ) -> Record:
         """Writes the record of this job and returns it.
 
@@ -134,6 +137,7 @@ class Job:
             inputs: sha256 of what was read.
             datasets: sha256 of each split.
             earlier_s: seconds of runs that this one resumed.
+            environments: of a training run's parts.
         """
         record = Record(
             stage=self.stage,
@@ -153,9 +157,11 @@ class Job:
                 self.started,
                 self.device,
                 torch.get_num_threads(),
-                impl_used(),
+                # A process that goes on after the last update runs no kernel.
+                environments[-1].impl if environments else impl_used(),
                 self._precision(),
                 earlier_s,
+                environments,
             ),
         )
         record.write(self.out)
