@@ -91,9 +91,18 @@ class Synthetic:
         experiment = {one: settings for one, _, settings, _ in suite_experiments(self.config)}[name]
         shares = [(value, {"source": "model", "seed": seed}) for seed, value in enumerate(copied)]
         metrics = [
-            Metric(name="copied_share", value=value, unit="1", standard_error=0.02, labels=labels)
+            Metric(
+                name="copied_share",
+                value=value,
+                unit="1",
+                standard_error=0.02,
+                n=10_000,
+                labels=labels,
+            )
             for value, labels in [*shares, (0.05, {"source": "held_out_images"})]
         ]
+        gap = {"name": "parzen_gap", "value": 1.0, "unit": "nats", "n": 20_000}
+        metrics.append(Metric(**gap, labels={"source": "held_out_images"}))
         record = _record("sample_metrics", name, experiment, None, "ok", metrics)
         record.write(self.results / name / "sample_metrics.json")
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ganbench.records import Metric
-from ganbench.report.style import PALETTE, legend_above, new_figure
+from ganbench.report.style import MANY, PALETTE, legend_above, new_figure, seed_band
 
 Colour = tuple[float, float, float] | str
 DISCRIMINATOR, GENERATOR, SCORE = PALETTE[0], PALETTE[1], PALETTE[2]
@@ -21,8 +21,8 @@ PANELS = (
         (("validation_log_likelihood", "Parzen window", SCORE),),
     ),
     (
-        "pairs of samples alike",
-        "share (data: 0.01)",
+        "pairs alike (data: 0.01)",
+        "share",
         (("collapse_share", "generated", GENERATOR),),
     ),
     (
@@ -94,6 +94,9 @@ def _likelihood_by_rate(
 ) -> None:
     """Each seed's validation log-likelihood against the learning rate, which falls to the right."""
     for histories, style in ((finished, "-"), (diverged, ":")):
+        if len(histories) > MANY:
+            _median_by_rate(axes, histories, style)
+            continue
         for history in histories.values():
             monitored = history.dropna(subset="validation_log_likelihood")
             # Each phase begins anew with the first rate: a line of its own.
@@ -113,6 +116,17 @@ def _likelihood_by_rate(
     axes.invert_xaxis()
 
 
+def _median_by_rate(axes: Axes, histories: Mapping[int, pd.DataFrame], style: str) -> None:
+    """Many seeds as quantiles; of one epoch and phase all have the same learning rate."""
+    columns = ["phase", "learning_rate", "validation_log_likelihood"]
+    joined = pd.concat({seed: one[columns] for seed, one in histories.items()}, names=["seed"])
+    for _, phase in joined.dropna().reset_index("seed").groupby("phase"):
+        table = phase.pivot_table(
+            index="learning_rate", columns="seed", values="validation_log_likelihood"
+        )
+        seed_band(axes, table, SCORE, "_", style)
+
+
 def _curves(histories: Mapping[int, pd.DataFrame], column: str) -> list[pd.Series]:
     """A column of each seed by epoch, where it was recorded: older histories lack some."""
     return [
@@ -129,8 +143,13 @@ def _seed_lines(
     label: str,
     colour: Colour,
 ) -> None:
-    """Draws each seed thin, with two that finished or more also their mean and range."""
-    if finished:
+    """Draws each seed thin, with two that finished or more also their mean and range.
+
+    More than `MANY` are drawn as quantiles.
+    """
+    if len(finished) > MANY:
+        seed_band(axes, pd.concat(finished, axis="columns"), colour, label)
+    elif finished:
         table = pd.concat(finished, axis="columns")
         mean = table.mean(axis="columns")
         points = _marker(len(mean))
@@ -139,6 +158,10 @@ def _seed_lines(
             low, high = table.min(axis="columns"), table.max(axis="columns")
             axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
             axes.plot(table.index, table, color=colour, linewidth=0.5, alpha=0.5)
+    if len(diverged) > MANY:
+        named = "_" if finished else label
+        seed_band(axes, pd.concat(diverged, axis="columns"), colour, named, ":")
+        return
     for number, curve in enumerate(diverged):
         # A label that begins with an underscore is left out of the legend.
         named = label if not finished and number == 0 else "_"
@@ -174,8 +197,11 @@ def bandwidth_figure(
     """
     figure = new_figure(title, footer, height=2.6)
     axes = figure.subplots()
-    for (label, grid), colour in zip(grids.items(), _cycle(len(grids)), strict=True):
-        _bandwidth_lines(axes, grid, label, colour, "-")
+    if len(grids) > MANY:
+        _bandwidth_bands(axes, grids)
+    else:
+        for (label, grid), colour in zip(grids.items(), _cycle(len(grids)), strict=True):
+            _bandwidth_lines(axes, grid, label, colour, "-")
     _bandwidth_lines(axes, baseline, "training images", "black", "--")
     sigmas = sorted({float(metric.labels["sigma"]) for metric in baseline})
     axes.set(xscale="log", xlabel="bandwidth sigma (units of the pixels), at the grid's points")
@@ -184,6 +210,8 @@ def bandwidth_figure(
     axes.set_xticks(sigmas, [f"{sigma:.2f}" for sigma in sigmas])
     axes.minorticks_off()
     axes.scatter([], [], **CHOICE, edgecolors="0.3", label="chosen")
+    if len(grids) > MANY:
+        axes.set_title("choice of the bandwidth; circles: share of seeds", loc="left")
     figure.legend(loc="outside right upper")
     return figure
 
@@ -208,6 +236,22 @@ def _bandwidth_lines(
         )
         best = one.loc[one["value"].idxmax()]
         axes.scatter(best["sigma"], best["value"], edgecolors=[colour], **CHOICE)
+
+
+def _bandwidth_bands(axes: Axes, grids: Mapping[str, Sequence[Metric]]) -> None:
+    """Many seeds as quantiles; circles on the median have the area of the share that chose it."""
+    points = pd.DataFrame(
+        [
+            {"seed": seed, "fold": 0} | metric.labels | {"value": metric.value}
+            for seed, grid in grids.items()
+            for metric in grid
+        ]
+    )
+    curves = points.pivot_table(index="sigma", columns=["seed", "fold"], values="value")
+    seed_band(axes, curves, PALETTE[0], f"median of {len(grids):,} seeds")
+    share = curves.idxmax().value_counts(normalize=True)
+    circles = CHOICE | {"s": 200 * share}
+    axes.scatter(share.index, curves.median(axis=1)[share.index], edgecolors="0.3", **circles)
 
 
 def _cycle(count: int) -> list[Colour]:
