@@ -5,7 +5,7 @@ changes a scientific setting. A variant is a file of its own that says `extends:
 repeats only what differs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -33,6 +33,7 @@ else:
     DatasetName = Literal[tuple(DATASETS)]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Objective = Literal["non_saturating", "minimax", "hinge", "wasserstein"]
+ProtocolName = Literal["gan2014", "gmmn2015", "fine"]
 NAME = "[a-z0-9_]+"
 Probability = Annotated[float, Field(gt=0, le=1)]
 
@@ -145,11 +146,18 @@ class Training(Frozen):
         return sum(phase.epochs for phase in self.phases)
 
 
+def _repeat(names: Sequence[str]) -> bool:
+    return len(set(names)) < len(names)
+
+
 class Evaluation(Frozen):
     """What is measured, and when (D3)."""
 
-    protocol: Literal["gan2014", "gmmn2015", "fine"] = Field(
+    protocol: ProtocolName = Field(
         "gan2014", description="Fixes samples, validation images and bandwidth grid by name."
+    )
+    further_protocols: tuple[ProtocolName, ...] = list_field(
+        "Protocols that score the headline's samples too, in numbers of their own.", default=()
     )
     draws: PositiveInt = Field(
         1,
@@ -171,8 +179,10 @@ class Evaluation(Frozen):
 
     @model_validator(mode="after")
     def _states_differ(self) -> Self:
-        if len(set(self.checkpoints)) < len(self.checkpoints):
+        if _repeat(self.checkpoints):
             raise ValueError("'checkpoints' should name no state twice")
+        if self.protocol in self.further_protocols or _repeat(self.further_protocols):
+            raise ValueError("'further_protocols' should name each other protocol once")
         if list(self.report_epochs) != sorted(set(self.report_epochs)):
             raise ValueError("'report_epochs' should ascend and name no epoch twice")
         return self
@@ -348,6 +358,7 @@ LATER = {
     ("training", "anneal_to"): None,
     ("evaluation", "draws"): 1,
     ("evaluation", "report_epochs"): [],
+    ("evaluation", "further_protocols"): [],
 }
 
 

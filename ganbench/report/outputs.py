@@ -20,6 +20,7 @@ TABLES = {
     "variance": (UNCERTAINTY, "parts"),
     "seeds_needed": (UNCERTAINTY, "seeds needed"),
     "comparisons": (UNCERTAINTY, "comparisons"),
+    "rivals": (RESULT, "rivals"),
 }
 FIGURES = {
     "figure2": (PICTURES, "samples"),
@@ -46,6 +47,14 @@ def figures_of(experiment: Experiment) -> list[str]:
     return [name for name in FIGURES if not absent.get(name)]
 
 
+def has_rivals(suite_config: Path) -> bool:
+    """Whether a suite trains another paper's method on MNIST."""
+    return any(
+        experiment.dataset == "mnist" and experiment.method != "adversarial"
+        for _, _, experiment, _ in suite_experiments(suite_config)
+    )
+
+
 def outputs(suite_config: Path) -> list[str]:
     """Returns the names of the files that `build` writes for a suite, report.json first."""
     figures = [
@@ -56,6 +65,8 @@ def outputs(suite_config: Path) -> list[str]:
     ]
     tables = [f"{table}.{suffix}" for table in TABLES for suffix in TABLE_FORMATS]
     variance = [f"variance.{suffix}" for suffix in FORMATS]
+    if has_rivals(suite_config):
+        variance += [f"rivals.{suffix}" for suffix in FORMATS]
     others = score_outputs.outputs(suite_config)
     return ["report.json", HOME, *tables, *variance, PAGE, *figures, *others]
 
@@ -70,6 +81,8 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
         for name, (category, label) in TABLES.items()
     }
     entries["variance.svg"] = _captioned("variance", _place(UNCERTAINTY, "parts, as a figure"))
+    if has_rivals(suite_config):
+        entries["rivals.svg"] = _captioned("rivals", _place(RESULT, "rivals, as a figure"))
     entries[PAGE] = _captioned("likelihood", _place(READING, "likelihood"))
     for name, _, experiment, _ in suite_experiments(suite_config):
         for figure in figures_of(experiment):

@@ -66,7 +66,20 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
                 growing = _growing(job, sampler, samples, min(CURVE[-1], 2 * len(dataset.train)))
                 curve = likelihood.by_samples(growing, {"checkpoint": checkpoint})
         metrics += likelihoods + curve
+    metrics += _under_further_protocols(job, dataset, sample_record)
     return job.record(metrics=metrics, inputs=inputs, datasets=sampled.datasets)
+
+
+def _under_further_protocols(job: Job, dataset: Dataset, sample_record: Path) -> list[Metric]:
+    """The headline's samples, checked before, scored as other papers did."""
+    headline = job.experiment.states[0]
+    metrics: list[Metric] = []
+    for name in job.experiment.evaluation.further_protocols:
+        path = sample_record.with_name(f"samples_{headline}.npy")
+        samples = torch.from_numpy(read_npy(path, "run `ganbench sample` again"))
+        likelihood = Likelihood.of(job, dataset, name)
+        metrics += likelihood.under_protocol(samples, {"checkpoint": headline})
+    return metrics
 
 
 def _relabelled(metric: Metric, checkpoint: str) -> Metric:
