@@ -48,6 +48,19 @@ PANELS = (
     ),
 )
 LAYOUT = "AB;CD;EF"  # in the order of the panels; F: likelihood against learning rate
+# Of a method without a discriminator: two panels as above, its own losses, and the last panel.
+SMALL_LAYOUT = "AB;CF"
+# Columns of any method's history that are no losses of its own.
+SHARED = (
+    "epoch",
+    "phase",
+    "updates",
+    "learning_rate",
+    "momentum",
+    "validation_log_likelihood",
+    "sigma",
+    "collapse_share",
+)
 FEW = 12  # points of a line that are marked
 CHOICE: dict[str, Any] = {"s": 45, "facecolors": "none", "linewidths": 1.2, "zorder": 3}
 
@@ -67,26 +80,41 @@ def learning_curves_figure(
         title: the experiment.
         footer: seeds and commit.
     """
-    figure = new_figure(title, footer, height=5.4)
-    *panels, by_rate = figure.subplot_mosaic(LAYOUT).values()
-    for axes, (name, unit, columns) in zip(panels, PANELS, strict=True):
+    history = next(iter((finished or diverged).values()))
+    adversarial = "discriminator_loss" in history
+    shown = PANELS if adversarial else (*PANELS[:2], _losses(history))
+    figure = new_figure(title, footer, height=1.8 * len(shown) / 2 + 0.9)
+    layout = figure.subplot_mosaic(LAYOUT if adversarial else SMALL_LAYOUT)
+    *panels, by_rate = (layout[letter] for letter in sorted(layout))
+    for axes, (name, unit, columns) in zip(panels, shown, strict=True):
         for column, label, colour in columns:
             _seed_lines(axes, _curves(finished, column), _curves(diverged, column), label, colour)
-        _mark_phases(axes, next(iter((finished or diverged).values())))
+        _mark_phases(axes, history)
         axes.set_ylabel(unit)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         if len(columns) > 1:
             legend_above(axes, name)
         else:
             axes.set_title(name, loc="left")
-    _, alike, _, outputs, gradients = panels
     # A little beyond, or a curve at 0 or 1 would lie under the frame.
-    alike.set(ylim=(-0.03, 1.03))
-    outputs.set(ylim=(-0.03, 1.03))
-    gradients.set(yscale="log", xlabel="epoch")
-    outputs.set(xlabel="epoch")
+    panels[1].set(ylim=(-0.03, 1.03))
+    panels[-1].set(xlabel="epoch")
+    if adversarial:
+        outputs, gradients = panels[3:]
+        outputs.set(ylim=(-0.03, 1.03), xlabel="epoch")
+        gradients.set(yscale="log")
     _likelihood_by_rate(by_rate, finished, diverged)
     return figure
+
+
+def _losses(history: pd.DataFrame) -> tuple[str, str, tuple[tuple[str, str, Colour], ...]]:
+    """The panel of the losses that a method names its columns by."""
+    names = [str(name) for name in history.columns if name not in SHARED]
+    lines = tuple(
+        (name, name.replace("_", " "), PALETTE[number % len(PALETTE)])
+        for number, name in enumerate(names)
+    )
+    return ("losses", "mean over an epoch", lines)
 
 
 def _likelihood_by_rate(
@@ -110,6 +138,8 @@ def _likelihood_by_rate(
     low, high = axes.dataLim.intervalx
     if high > 10 * low:
         axes.set_xscale("log")
+    elif high == low:
+        axes.set_xticks([low])
     else:
         # They may differ in the fifth digit only: long labels, of which two have room.
         axes.set_xticks([low, high], [f"{low:.5g}", f"{high:.5g}"])
