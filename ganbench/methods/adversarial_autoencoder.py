@@ -4,6 +4,7 @@ Source: Makhzani, Shlens, Jaitly, Goodfellow and Frey 2015. An update has three 
 minibatch: encoder and decoder reconstruct the images; the critic learns to tell draws from the
 prior from codes; the encoder learns to be taken for the prior. The critic is
 the GAN's discriminator, with codes in place of images.
+Deviations: D24.
 """
 
 import torch

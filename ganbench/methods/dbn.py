@@ -1,6 +1,7 @@
 """Deep belief network: a stack of restricted Boltzmann machines, and Gibbs chains in the top one.
 
 Source: Hinton, Osindero and Teh 2006 (greedy training), Tieleman 2008 (persistent chains).
+Deviations: D16.
 """
 
 import itertools

@@ -10,6 +10,7 @@ the upper layer h2 are even, the layer h1 between them is odd. A round of the ch
 and an update minimises the cross-entropy of every round's p against the clean image. The even
 layers only see the odd one, so W = [W1', W2] and even = [x, h2] make a round two products:
 even W' and h1 W.
+Deviations: D20, D21.
 """
 
 import math

@@ -2,6 +2,7 @@
 
 Source: Li, Swersky and Zemel 2015 and their released code. There is no second network; a minibatch
 of images and as many fresh samples give sqrt(MMD^2), of which the generator takes the gradient.
+Deviations: D22.
 """
 
 import math

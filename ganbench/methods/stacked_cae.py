@@ -1,6 +1,7 @@
 """Stacked contractive autoencoder: layers whose codes resist small changes, and a chain on them.
 
 Source: Rifai et al. 2011 (the penalty) and 2012 (the sampler), and the authors' released code.
+Deviations: D17, D18, D19.
 """
 
 import itertools

@@ -6,6 +6,7 @@ of a normal code z; the loss is the negative of the bound on log p(x),
     cross-entropy of decoder(z) against x + KL(N(m, exp v) || N(0, I)).
 
 Grey levels count as probabilities of Bernoulli pixels.
+Deviations: D23.
 """
 
 import torch

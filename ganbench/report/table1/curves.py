@@ -114,7 +114,8 @@ def _losses(history: pd.DataFrame) -> tuple[str, str, tuple[tuple[str, str, Colo
         (name, name.replace("_", " "), PALETTE[number % len(PALETTE)])
         for number, name in enumerate(names)
     )
-    return ("losses", "mean over an epoch", lines)
+    title = lines[0][1] if len(lines) == 1 else "losses"
+    return (title, "mean over an epoch", lines)
 
 
 def _likelihood_by_rate(

@@ -145,7 +145,7 @@ def rivals_figure(
         title: the suite.
         footer: seeds and commit.
     """
-    figure = new_figure(title, footer, height=1.7 + 0.32 * len(shown))
+    figure = new_figure(title, footer, height=2.2 + 0.32 * len(shown))
     axes = figure.subplots()
     for place, one in enumerate(shown):
         others = [value for source, value in one.ways.items() if source != one.row.source]
@@ -158,12 +158,12 @@ def rivals_figure(
             axes.plot(one.row.seed_values, [place] * len(one.row.seed_values), "o",
                       color=PALETTE[0], markersize=4.5)  # fmt: skip
     for number, (name, value) in enumerate(baselines.items()):
-        style = (":", "--", "-.")[number % 3]
+        style = (":", "--", "-.", (0, (1, 4)))[number % 4]
         axes.axvline(value, linestyle=style, color="0.25", linewidth=0.9, label=name)
     axes.plot([], [], "o", color=PALETTE[0], label="ours, each seed")
     axes.plot([], [], "|", color="0.45", label="ours, other states and ways to sample")
     axes.plot([], [], "D", color=PALETTE[1], markersize=3.5, label="printed")
     axes.set_yticks(range(len(shown)), [one.title for one in shown])
     axes.set(ylim=(len(shown) - 0.5, -0.5), xlabel="test log-likelihood, gan2014 (nats)")
-    figure.legend(loc="outside right upper", ncols=1)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
