@@ -112,13 +112,15 @@ def provenance(experiments: Sequence[ExperimentResults]) -> dict[str, Any]:
     made = [one.record.provenance for one in stored]
     # Fetching multiplies no matrices.
     computed = [one.record.provenance for one in stored if one.record.stage != "fetch"]
+    # A training that went on elsewhere was computed in several environments.
+    parts = [part for one in made for part in (one.environments or [one])]
     return {
         "commit": commits(made),
         "versions": _distinct(
-            ", ".join(f"{name} {version}" for name, version in sorted(one.versions.items()))
-            for one in made
+            ", ".join(f"{name} {version}" for name, version in sorted(part.versions.items()))
+            for part in parts
         ),
-        "devices": _distinct(one.device for one in made),
+        "devices": _distinct(part.device for part in parts),
         "threads": _distinct(one.threads for one in computed),
         "impl": _distinct(one.impl for one in computed),
         "precision": _distinct(one.precision for one in computed),
