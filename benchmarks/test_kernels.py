@@ -28,4 +28,6 @@ def rivals(case: Benchmark) -> dict[str, Call]:
 @pytest.mark.parametrize("op", CASES)
 def test_op(op: str, run_contest: Callable[[Contest], None]) -> None:
     case = CASES[op]
-    run_contest(Contest("kernel", op, runnable(case, case.ours), rivals(case), ROUNDS))
+    shapes = ", ".join(" x ".join(map(str, one.shape)) for one in case.inputs)
+    ours = runnable(case, case.ours)
+    run_contest(Contest("kernel", op, ours, rivals(case), ROUNDS, shapes=shapes))

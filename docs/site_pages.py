@@ -4,9 +4,10 @@ A hook of mkdocs (mkdocs.yml). Links out of docs/ go to a copy where the site ha
 become plain text, so that the site is whole offline.
 """
 
+import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,14 +107,78 @@ def _type(one: dict[str, Any]) -> str:
 
 
 def results() -> str:
-    """Returns the index of the published suites: each table, and the records behind it."""
-    lines = ["# Results", "", "Tables, and the records that every number comes from.", ""]
+    """Returns the index of the published suites: their numbers, tables and records."""
+    lines = ["# Results", "", "Each number links to the record that it was read from; a click on"]
+    lines += ["a heading sorts its table.", ""]
     for folder in sorted(path for path in PUBLISHED.iterdir() if path.is_dir()):
         tables = sorted(folder.glob("report/*.md"))
         records = sorted(folder.glob("*/**/*.json"))
         records = [one for one in records if one.parent.name != "report"]
         lines += [f"## {folder.name}", ""]
+        if (folder / "report" / "report.json").exists():
+            lines += _numbers(folder)
         for kind, paths in (("Tables", tables), ("Records", records)):
             links = [f"[{p.relative_to(folder)}]({p.relative_to(ROOT)})" for p in paths]
             lines += [f"{kind}: {', '.join(links)}", ""] if links else []
     return "\n".join(lines)
+
+
+def _numbers(folder: Path) -> Iterator[str]:
+    """Table 1 of a suite with a column for the seeds, and the tables of its samples' metrics."""
+    report = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
+    seeds = {one["name"]: one["seeds_finished"] for one in report["experiments"]}
+    rows = [_row(folder, row, seeds) for row in report["rows"]]
+    columns = (
+        "Experiment",
+        "Source",
+        "Log-likelihood (nats)",
+        "95 % interval",
+        "Each seed or draw",
+    )
+    yield from _table(columns, [row for row in rows if row])
+    records = {one["title"]: folder / one["name"] for one in report["experiments"]}
+    for table in report["beyond_likelihood"]:
+        yield from (f"### {table['title']}", "")
+        yield from _table(
+            table["columns"],
+            [
+                (
+                    *row[:2],
+                    *(_linked(cell, records[row[0]] / "sample_metrics.json") for cell in row[2:]),
+                )
+                for row in table["rows"]
+            ],
+        )
+
+
+def _row(folder: Path, row: dict[str, Any], seeds: dict[str, list[int]]) -> tuple[str, ...] | None:
+    """One of Table 1, the paper's without links; None where nothing was measured."""
+    if row["log_likelihood"] is None:
+        return None
+    experiment = folder / row["experiment"]
+    records = [experiment / "baselines.json"] * len(row["seed_values"])
+    if row["kind"] == "ours":
+        order = seeds[row["experiment"]]
+        records = [experiment / f"seed_{seed}" / "evaluate.json" for seed in order]
+    values = [f"{value:.1f}" for value in row["seed_values"]]
+    links = [_linked(*pair) for pair in zip(values, records, strict=True)]
+    low, high = row["interval"] or (None, None)
+    interval = "-" if low is None else f"{low:.1f} to {high:.1f}"
+    mean = f"{row['log_likelihood']:.1f}"
+    # A mean over seeds is in no record: the table has it, the records are beside it.
+    if row["kind"] != "published":
+        one = len(set(records)) == 1
+        mean = _linked(mean, records[0] if one else folder / "report" / "table1.csv")
+    return row["title"], row["source"], mean, interval, ", ".join(links) or "-"
+
+
+def _linked(words: str, record: Path) -> str:
+    known = words != "-" and record.exists()
+    return f"[{words}]({record.relative_to(ROOT)})" if known else words
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{' --- |' * len(columns)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield ""

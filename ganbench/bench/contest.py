@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from statistics import median
 from typing import Any
 
 import torch
 
-from ganbench.bench.timing import SHORTEST_SAMPLE_S, interleaved, ratio
+from ganbench.bench.timing import SHORTEST_SAMPLE_S, interleaved, ratio_of_medians
 from ganbench.checkout import git_state
 from ganbench.provenance import device_name, versions
 
@@ -29,6 +30,7 @@ class Contest:
         precision: of our products.
         absent: why other rivals are missing, by name.
         sample_s: shortest time of consecutive calls that makes a sample.
+        shapes: of what one call works on, in words.
     """
 
     group: str
@@ -40,13 +42,14 @@ class Contest:
     precision: str = "float32"
     absent: Mapping[str, str] = field(default_factory=dict)
     sample_s: float = SHORTEST_SAMPLE_S
+    shapes: str = ""
 
 
 def measure(contest: Contest) -> dict[str, Any]:
     """Times all calls of a contest and returns what `ganbench bench table` prints.
 
-    Times are the shortest of the rounds; a ratio is the median over rounds of theirs / ours with
-    its 95 % bootstrap interval, so that above 1 ours is the faster.
+    Times are medians over the rounds; a ratio is theirs / ours of these medians with its 95 %
+    bootstrap interval, so that above 1 ours is the faster.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -54,17 +57,22 @@ def measure(contest: Contest) -> dict[str, Any]:
         {**contest.rivals, OURS: contest.ours}, contest.rounds, sample_s=contest.sample_s
     )
     torch.set_num_threads(before)
-    shortest = min(samples[OURS])
+    own = median(samples[OURS])
     return {
         "group": contest.group,
         "work": contest.work,
+        "shapes": contest.shapes,
         "precision": contest.precision,
-        "ours_ms": 1e3 * shortest,
-        "calls_per_s": 1 / shortest,
-        "images_per_s": contest.images / shortest or None,
+        "times": "median",
+        "ours_ms": 1e3 * own,
+        "calls_per_s": 1 / own,
+        "images_per_s": contest.images / own or None,
         "rounds": contest.rounds,
         "rivals": {
-            name: {"ms": 1e3 * min(samples[name]), **ratio(samples[OURS], samples[name])._asdict()}
+            name: {
+                "ms": 1e3 * median(samples[name]),
+                **ratio_of_medians(samples[OURS], samples[name])._asdict(),
+            }
             for name in contest.rivals
         },
         "absent": dict(contest.absent),

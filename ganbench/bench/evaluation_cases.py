@@ -44,6 +44,8 @@ def likelihood() -> Contest:
         },
         ROUNDS,
         images=POINTS,
+        shapes=f"points {POINTS} x {MNIST_PIXELS}, centers {CENTERS} x {MNIST_PIXELS}, "
+        f"bandwidths {len(sigmas)}",
     )
 
 
@@ -89,6 +91,7 @@ def sampling() -> Contest:
         {"plain": theirs},
         ROUNDS,
         images=SAMPLES,
+        shapes=f"samples {SAMPLES} x {MNIST_PIXELS}",
     )
 
 
@@ -109,6 +112,7 @@ def loading(name: str) -> Contest:
         {"data_loader": lambda: next(batches), "floats_in_memory": lambda: held[next(ready)]},
         ROUNDS,
         images=size,
+        shapes=f"batch {size} x {held.shape[1]}",
     )
 
 

@@ -54,6 +54,7 @@ def contest(name: str, precision: str) -> Contest:
         precision=precision,
         absent=absent,
         sample_s=SAMPLE_S,
+        shapes=f"batch {settings.training.batch_size} x {math.prod(data.shape)}",
     )
 
 

@@ -16,6 +16,7 @@ STEM = "bench"
 FLOOR = "floor"
 COLUMNS = (
     "Work",
+    "Shapes",
     "Precision",
     "Against",
     "Ours (ms)",
@@ -25,9 +26,14 @@ COLUMNS = (
     "Ours: images/s",
     "Machine and versions",
 )
+TIMES = {
+    "median": "Times are medians over the rounds, and the ratio is that of these medians with its "
+    "bootstrap interval",
+    "shortest": "Times are the shortest of the rounds and the ratio is the median over rounds of "
+    "theirs / ours with its bootstrap interval, so that it need not be that of the times",
+}
 LEGEND = (
-    "One thread, processor time, calls side by side in random order. Times are the shortest of the "
-    "rounds; the ratio is the median over rounds with its bootstrap interval, above 1 ours is the "
+    "One thread, processor time, calls side by side in random order. {times}; above 1 ours is the "
     "faster. Floor: the update's matrix products alone, in that precision; no update can be faster "
     "with the same libraries. Precision is that of our products; the rivals compute in float32, "
     "autocast in bfloat16."
@@ -80,7 +86,9 @@ def _rows(timing: Timing) -> list[dict[str, Any]]:
 def table(frame: pd.DataFrame) -> PrintedTable:
     """Returns the rows of `rows` in words."""
     cells = [_cells(row) for row in frame.to_dict("records")]
-    return PrintedTable("Speed on one thread", COLUMNS, tuple(cells), (LEGEND,))
+    times = "; ".join(TIMES[one] for one in frame["times"].unique())
+    notes = (LEGEND.format(times=times),)
+    return PrintedTable("Speed on one thread", COLUMNS, tuple(cells), notes)
 
 
 def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
@@ -89,6 +97,7 @@ def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
     versions = " ".join(f"{name} {row[name]}" for name in ("python", "torch", "numpy", "jax"))
     return (
         f"{row['group']}: {row['work']}",
+        row["shapes"] or NONE,
         row["precision"],
         row["against"],
         f"{row['ours_ms']:.3g}",
@@ -120,7 +129,7 @@ def figure(frame: pd.DataFrame) -> Figure:
         f"{group}: {work}, {precision} / {against}"
         for group, work, precision, against in shown[names].to_numpy()
     ]
-    axes.set_yticks(np.arange(len(shown)), labels, fontsize=5)
+    axes.set_yticks(np.arange(len(shown)), labels)
     axes.set(xscale="log", xlabel="their time / ours")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()

@@ -1,7 +1,7 @@
 """What the JSON files beside the records must hold: report.json and the benchmarks'."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -68,7 +68,9 @@ class Timing(_Part):
 
     group: str
     work: str
+    shapes: str = "not recorded"
     precision: str
+    times: Literal["median", "shortest"] = "shortest"  # as older files have them
     ours_ms: float
     calls_per_s: float
     images_per_s: float | None

@@ -5,11 +5,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy.special import chdtri, expit, logit, nctdtr, ndtri, stdtr, stdtrit
 
 Bounds = tuple[float, float]
 CONFIDENCE = 0.95
 POWER = 0.8
+MANY = 8  # seeds; more are shown by their quantiles, not one by one
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 # Below so many seeds a p-value is not printed. Nothing here resamples seeds: a bootstrap over
 # fewer than ten of them knows less than Student's t does.
 SEEDS_FOR_P = 6
@@ -176,6 +179,14 @@ def _difference(mean: float, error: float, df: float, counts: tuple[int, int]) -
     # The lower tail, doubled: 1 less an upper tail would lose small p-values to rounding.
     p = 2 * float(stdtr(df, -abs(mean) / error)) if min(counts) >= SEEDS_FOR_P else None
     return Difference(mean, mean - half_width, mean + half_width, p, counts)
+
+
+def quantile_words(values: Sequence[float], digits: int = 1) -> str:
+    """Returns many values in words: "1,000 values: lowest 1.0, 5 % 2.0, ..., highest 9.0"."""
+    names = ("lowest", "5 %", "25 %", "median", "75 %", "95 %", "highest")
+    ends = np.quantile(values, QUANTILES)
+    words = (f"{name} {end:.{digits}f}" for name, end in zip(names, ends, strict=True))
+    return f"{len(values):,} values: {', '.join(words)}"
 
 
 def upper_deviation(values: Sequence[float], confidence: float = 0.8) -> float:

@@ -18,7 +18,6 @@ from ganbench.provenance import atomic_path
 WIDTH = 4.6  # inches
 DPI = 200  # 920 pixels wide
 SMALL = 7.0  # points: the least that is read on paper
-MANY = 8  # seeds; more are drawn as quantiles, not one by one
 BANDS = (0.05, 0.25, 0.5, 0.75, 0.95)
 ON_SCREEN = 1.6  # times the size on paper
 SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')

@@ -138,7 +138,11 @@ def test_a_contest_has_every_number_of_a_row() -> None:
     done = []
     call = lambda: done.append(sum(range(20_000)))  # noqa: E731
     threads = torch.get_num_threads()
-    info = measure(Contest("g", "w", call, {"same": call}, 3, images=7, absent={"x": "why"}))
+    call_info = Contest("g", "w", call, {"same": call}, 3, 7, absent={"x": "why"}, shapes="7 x 1")
+    info = measure(call_info)
+    same = info["rivals"]["same"]
+    assert same["ratio"] == pytest.approx(same["ms"] / info["ours_ms"])
+    assert (info["times"], info["shapes"]) == ("median", "7 x 1")
     assert torch.get_num_threads() == threads
     assert info["rivals"].keys() == {"same"}
     assert info["images_per_s"] == pytest.approx(7 * info["calls_per_s"])

@@ -2,7 +2,7 @@
 
 import itertools
 
-from ganbench.bench.timing import interleaved, ratio
+from ganbench.bench.timing import interleaved, ratio, ratio_of_medians
 
 
 def test_ratio_of_known_times() -> None:
@@ -14,6 +14,16 @@ def test_interval_holds_the_median_and_widens_with_noise() -> None:
     ours, rival = [1.0] * 9, [1.1, 1.3, 1.2, 1.0, 1.4, 1.2, 1.3, 1.1, 1.2]
     actual = ratio(ours, rival)
     assert 1.0 <= actual.low < actual.ratio == 1.2 < actual.high <= 1.4
+
+
+def test_the_ratio_of_medians_is_that_of_the_printed_times() -> None:
+    # The median of the rounds' ratios is 0.5, against what both columns show.
+    ours, rival = [1.0, 4.0, 2.0], [2.0, 2.0, 1.0]
+    assert ratio(ours, rival).ratio == 0.5
+    actual = ratio_of_medians(ours, rival)
+    assert actual.ratio == 1.0
+    assert actual.low <= 1.0 <= actual.high
+    assert ratio_of_medians([1.0, 2.0], [3.0, 6.0]) == (3.0, 3.0, 3.0)
 
 
 def test_every_call_is_sampled_in_every_round() -> None:

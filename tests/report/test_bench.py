@@ -12,6 +12,7 @@ from ganbench.report import bench
 RIVAL = {"ms": 40.0, "ratio": 1.6, "low": 1.5, "high": 1.75}
 INFO = {
     "group": "training update", "work": "mnist", "precision": "float32", "ours_ms": 25.0,
+    "shapes": "batch 100 x 784", "times": "median",
     "calls_per_s": 40.0, "images_per_s": 4000.0, "rounds": 15,
     "rivals": {"plain": RIVAL, "floor": RIVAL | {"ratio": 0.8, "low": 0.7, "high": 0.9}},
     "absent": {"jax": "JAX is not installed"}, "device": "a processor", "threads": 1,
@@ -39,13 +40,23 @@ def test_every_row_has_its_numbers_and_its_machine(benchmarks: Path) -> None:
 
 def test_table_says_ratio_interval_and_what_is_missing(benchmarks: Path) -> None:
     cells = bench.table(bench.rows(benchmarks)).rows
-    assert cells[0][:8] == (
+    assert cells[0][1] == "batch 100 x 784"
+    assert (cells[0][0], *cells[0][2:9]) == (
         "training update: mnist", "float32", "plain", "25", "40", "1.60 [1.50, 1.75]", "40",
         "4e+03",
     )  # fmt: skip
-    assert cells[2][4:6] == ("-", "JAX is not installed")
-    assert cells[3][7] == "-"
+    assert cells[2][5:7] == ("-", "JAX is not installed")
+    assert cells[3][8] == "-"
     assert all("a processor; python 3.11 torch 2" in row[-1] for row in cells)
+
+
+def test_a_file_of_older_times_says_that_its_ratios_are_others(tmp_path: Path) -> None:
+    older = {key: value for key, value in INFO.items() if key not in ("shapes", "times")}
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps({"benchmarks": [{"extra_info": older}]}))
+    table = bench.table(bench.rows(path))
+    assert table.rows[0][1] == "not recorded"
+    assert "need not be that of the times" in table.notes[0]
 
 
 def test_all_files_are_written_and_repeatable(benchmarks: Path, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.records import Metric
-from ganbench.report.style import MANY, figure_style
+from ganbench.report.statistics import MANY
+from ganbench.report.style import figure_style
 from ganbench.report.table1.curves import PANELS, bandwidth_figure, learning_curves_figure
 from ganbench.report.table1.scatter import samples_curve_figure
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -14,6 +15,7 @@ from ganbench.report.facts import commits
 from ganbench.report.sample_metrics.cells import cell
 from ganbench.report.sample_metrics.intervals import interval_of, with_chance
 from ganbench.report.sample_metrics.outputs import GROUPS, figure_stem, table_stem
+from ganbench.report.statistics import MANY
 from ganbench.report.style import PALETTE, empty_figure, figure_style, new_figure, save
 from ganbench.report.table1.table import NONE, PrintedTable, write_printed_table
 
@@ -72,6 +74,25 @@ class Scored:
         return by_sampler
 
     @property
+    def shown(self) -> dict[str, list[Metric]]:
+        """The samplers of table and figure: in place of many seeds, three of their quantiles."""
+        samplers = self.samplers
+        ours = {name: one for name, one in samplers.items() if name.startswith("ours")}
+        if len(ours) <= MANY:
+            return samplers
+        others = {name: one for name, one in samplers.items() if name not in ours}
+        values: dict[tuple[str, object], list[Metric]] = {}
+        for metric in (metric for metrics in ours.values() for metric in metrics):
+            values.setdefault((metric.name, metric.labels.get("bandwidth")), []).append(metric)
+        quantiles = {
+            f"ours: {words} of {len(ours):,} seeds": [
+                _quantile(metrics, share) for metrics in values.values()
+            ]
+            for share, words in ((0.05, "5 %"), (0.5, "median"), (0.95, "95 %"))
+        }
+        return quantiles | others
+
+    @property
     def reason(self) -> str:
         """Why nothing is shown; empty where there are numbers."""
         record = self.record
@@ -127,7 +148,7 @@ def scores_table(group: str, suite: Sequence[Scored]) -> PrintedTable:
     names = [name for name, measure in MEASURES.items() if measure.group == group]
     cells: list[tuple[str, ...]] = []
     for scored in suite:
-        for sampler, metrics in scored.samplers.items():
+        for sampler, metrics in scored.shown.items():
             shown = {metric.name: metric for metric in metrics if _is_shown(metric)}
             row = (cell(shown[name]) if name in shown else NONE for name in names)
             cells.append((scored.experiment.title, sampler, *row))
@@ -146,6 +167,14 @@ def _heading(name: str) -> str:
     return (
         measure.title if measure.unit in ("1", "classes") else f"{measure.title} ({measure.unit})"
     )
+
+
+def _quantile(metrics: Sequence[Metric], share: float) -> Metric:
+    """Of one measure over seeds; it has no interval, since the quantiles are the spread."""
+    value = float(np.quantile([metric.value for metric in metrics], share))
+    bandwidth = {key: metrics[0].labels[key] for key in ("bandwidth",) if key in metrics[0].labels}
+    first = metrics[0]
+    return Metric(name=first.name, value=value, unit=first.unit, labels=bandwidth)
 
 
 def _is_shown(metric: Metric) -> bool:
@@ -184,7 +213,7 @@ def scores_figure(scored: Scored) -> Figure:
     if scored.reason or scored.record is None:
         return empty_figure(title, "rule sample_metrics", scored.reason)
     footer = f"rule sample_metrics, commit {commits([scored.record.provenance])}"
-    samplers = scored.samplers
+    samplers = scored.shown
     figure = new_figure(title, footer, height=1.2 + 0.28 * len(samplers))
     panels = figure.subplots(2, 3, sharey=True).flatten()
     for axes, (name, best) in zip(panels, PANELS.items(), strict=True):

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ganbench.records import Metric
-from ganbench.report.style import MANY, PALETTE, legend_above, new_figure, seed_band
+from ganbench.report.statistics import MANY
+from ganbench.report.style import PALETTE, legend_above, new_figure, seed_band
 
 Colour = tuple[float, float, float] | str
 DISCRIMINATOR, GENERATOR, SCORE = PALETTE[0], PALETTE[1], PALETTE[2]

@@ -11,6 +11,7 @@ from ganbench.report.collect import ExperimentResults, Stored
 from ganbench.report.facts import commits
 from ganbench.report.formats import FORMATS
 from ganbench.report.outputs import figure_file, figures_of
+from ganbench.report.statistics import MANY
 from ganbench.report.style import empty_figure, figure_style, save
 from ganbench.report.table1.curves import bandwidth_figure, learning_curves_figure
 from ganbench.report.table1.images import interpolation_figure, samples_figure
@@ -59,6 +60,8 @@ def _footer(shown: str, drawn: Iterable[Stored], width: int = FOOTER_WIDTH) -> s
 def _seeds_footer(results: ExperimentResults, stage: str) -> str:
     finished, status = results.seeds_with("ok"), seeds_status(results)
     seeds = f"seed{'s' if len(finished) > 1 else ''} {', '.join(map(str, finished))}"
+    if len(finished) > MANY:
+        seeds = f"{len(finished):,} seeds"
     if not finished:
         seeds = "no seed finished"
     drawn = results.stages[stage].values()

@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from ganbench.report.collect import ExperimentResults
 from ganbench.report.sample_metrics.cells import cell
 from ganbench.report.sample_metrics.intervals import with_chance
-from ganbench.report.statistics import CONFIDENCE
+from ganbench.report.statistics import CONFIDENCE, MANY, quantile_words
 from ganbench.report.table1.verdicts import EQUIVALENCE, Runs, Verdict, blocking_verdict
 
 
@@ -30,6 +30,8 @@ class Copied:
 
     def __str__(self) -> str:
         seeds = ", ".join(share.words for share in self.seeds)
+        if len(self.seeds) > MANY:
+            seeds = quantile_words([share.value for share in self.seeds], 2)
         return f"{seeds}; held-out images {self.held_out.words}"
 
 

@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ganbench.records import Metric
-from ganbench.report.style import MANY, PALETTE, new_figure, seed_band
+from ganbench.report.statistics import MANY
+from ganbench.report.style import PALETTE, new_figure, seed_band
 from ganbench.report.table1.variance import Part
 
 LINEAR_BELOW = 0.1  # nats: below it the axis is linear, so that it can show 0

@@ -9,6 +9,7 @@ when no value of 100 epochs came within one per cent of the best.
 import pandas as pd
 
 from ganbench.report.collect import ExperimentResults
+from ganbench.report.statistics import MANY
 
 PATIENCE = 100  # epochs
 SHARE = 0.99
@@ -25,6 +26,9 @@ def stopping_notes(results: ExperimentResults) -> list[str]:
         stops.append(f"seed {seed} {f'after {epoch:,}' if epoch else 'never'}")
     if not stops:
         return []
+    if len(stops) > MANY:
+        ended = [stop for stop in stops if not stop.endswith("never")]
+        stops = [f"{len(ended):,} of {len(stops):,} seeds"]
     return [
         f"{results.experiment.title}, epochs after which the stopping rule that the authors "
         "tried and did not release (100 epochs without a validation likelihood within 1 % of the "

@@ -18,6 +18,7 @@ from ganbench.provenance import atomic_path
 from ganbench.published import GAN2014
 from ganbench.report.collect import ExperimentResults
 from ganbench.report.schemas import read_shown
+from ganbench.report.statistics import MANY, quantile_words
 from ganbench.report.table1.collapse import collapse_notes
 from ganbench.report.table1.rows import Range, Row
 from ganbench.report.table1.stopping import stopping_notes
@@ -73,13 +74,18 @@ def printed_table(
     cells = [_cells(row, marks.get(row.experiment)) for row in rows]
     lines = [f"[{letter}] {note}" for note, letter in letters.items()]
     lines += [_each_seed(row) for row in rows if len(row.seed_values) > 1]
-    lines += [note for results in experiments for note in collapse_notes(results)]
+    lines += [note for results in experiments for note in few(collapse_notes(results))]
     lines += [note for results in experiments for note in stopping_notes(results)]
     lines += [note for results in experiments for note in _device_notes(results)]
     lines += _protocol_notes(rows)
-    lines += [message for results in experiments for message in results.messages]
+    lines += [message for results in experiments for message in few(results.messages)]
     sentences = (line if line.endswith(".") else f"{line}." for line in lines)
     return PrintedTable(title, COLUMNS, tuple(cells), (LEGEND, *sentences))
+
+
+def few(notes: list[str]) -> list[str]:
+    """Returns the notes, of more than `MANY` the first and how many more there are."""
+    return notes if len(notes) <= MANY else [*notes[:MANY], f"And {len(notes) - MANY:,} more such"]
 
 
 def _cells(row: Row, mark: str | None) -> tuple[str, ...]:
@@ -102,6 +108,8 @@ def _cells(row: Row, mark: str | None) -> tuple[str, ...]:
 def _each_seed(row: Row) -> str:
     """Lists each run behind a mean, which says little where one of them failed; or each draw."""
     values = ", ".join(f"{value:.1f}" for value in row.seed_values)
+    if len(row.seed_values) > MANY:
+        values = quantile_words(row.seed_values)
     source = row.source.removeprefix("ours: ").removeprefix("baseline: ")
     each = "each seed" if row.kind == "ours" else "each draw (the first is the row)"
     return f"{row.title}, {source}, {each}: {values}"
