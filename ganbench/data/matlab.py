@@ -10,7 +10,8 @@ import math
 import struct
 import zlib
 from collections.abc import Collection
-from typing import BinaryIO, NamedTuple
+from io import BufferedIOBase
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class _Array(NamedTuple):
     start: int  # of the numbers' own element
 
 
-def read_arrays(file: BinaryIO, names: Collection[str]) -> dict[str, np.ndarray]:
+def read_arrays(file: BufferedIOBase, names: Collection[str]) -> dict[str, np.ndarray]:
     """Returns those of the named arrays that a file has, as stored.
 
     Args:

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import typer
 from PIL import Image
 
-from ganbench.__main__ import main
+from ganbench.__main__ import app, main
 from ganbench.data.datasets import load
 from ganbench.errors import GanbenchError
 from ganbench.inputs import MOST_SHOWN, UNPRINTABLE
 
 LONGEST = 1_500  # of a message: a path, a reason and a remedy
 LONGEST_S, MOST_MEMORY = 10, 2**30  # processor seconds of a case, and bytes that all of them add
+COMMAND = typer.main.get_command(app)  # made once; `app` makes it anew in every call
 Content = bytes | Callable[[Path], object]
 HOSTILE_YAML = [
     b"", b"[]", b"1", b"null", b"a: [", b"\xff\xfea: 1", b"title: \xe9", b"a: \x00", b"\x00",
@@ -164,7 +166,9 @@ def run(arguments: list[str]) -> int:
         return load_data(*arguments[1:])
     before, sys.argv = sys.argv, ["ganbench", *arguments]
     try:
-        main()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("ganbench.__main__.app", COMMAND)
+            main()
     except SystemExit as stop:
         return int(stop.code or 0)
     finally:
