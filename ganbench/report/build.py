@@ -2,13 +2,14 @@
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ganbench.config import load_suite
-from ganbench.provenance import atomic_path
-from ganbench.report.collect import collect
+from ganbench.provenance import atomic_path, file_sha256
+from ganbench.report.collect import ExperimentResults, collect
 from ganbench.report.facts import captions, experiment_facts, provenance
 from ganbench.report.home import write_home
 from ganbench.report.outputs import PAGE
@@ -21,6 +22,7 @@ from ganbench.report.table1.rows import table_rows
 from ganbench.report.table1.table import printed_table, write_printed_table, write_tables
 from ganbench.report.table1.variance import seeds_table, variance_table
 from ganbench.report.theory import build as theory
+from ganbench.report.theory.outputs import theory_experiments
 
 
 def build(suite_config: Path, results: Path, out: Path) -> None:
@@ -79,4 +81,14 @@ def _written(suite_config: Path, results: Path, folder: Path) -> dict[str, Any]:
         "captions": captions(),
         "experiments": [experiment_facts(one) for one in experiments],
         "provenance": provenance(experiments),
+        "made_from": _made_from(suite_config, results, experiments),
     }
+
+
+def _made_from(
+    suite_config: Path, results: Path, experiments: Sequence[ExperimentResults]
+) -> dict[str, str]:
+    """The sha256 of each record that the report was made from, by its place in the results."""
+    paths = {stored.path for one in experiments for stored in one.stored}
+    paths |= {results / name / "theory.json" for name, *_ in theory_experiments(suite_config)}
+    return {path.relative_to(results).as_posix(): file_sha256(path) for path in sorted(paths)}

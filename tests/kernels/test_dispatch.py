@@ -1,6 +1,7 @@
 """Which implementation runs, its registration with torch, and what has no second derivative."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
