@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ganbench.stages.context import Job
 
 # What typer raises for unknown options, missing ones and values of another type.
-USAGE = typer.BadParameter.__mro__[1]
+USAGE: Any = typer.BadParameter.__bases__[0]
 BUG = 70  # exit code of what nobody foresaw, as sysexits.h has it
 
 app = typer.Typer(
