@@ -125,7 +125,7 @@ class _Element:
         tag = self._tag(array.start)
         if tag.kind not in STORED:
             raise ValueError(f"{array.name} holds numbers of kind {tag.kind}")
-        stored = np.dtype(STORED[tag.kind]).newbyteorder(self.order)
+        stored = np.dtype(f"{self.order}{STORED[tag.kind]}")
         count = math.prod(array.shape)
         if tag.size != count * stored.itemsize or tag.start + tag.size > len(self.content):
             raise ValueError(f"{array.name} is truncated")

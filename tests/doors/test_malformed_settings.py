@@ -15,14 +15,14 @@ from .hostile import Case, all_refused, put, run
 CONFIGS = Path(__file__).parents[2] / "configs" / "experiments"
 DIGITS, THEORY = CONFIGS / "digits.yaml", CONFIGS / "theory_descent.yaml"
 OUT = ["--device", "cpu", "--out", "{folder}/out.json"]
-LARGE = (10**6, 10**9, 10**18)
+LARGE = (10**9, 10**18, 10**30)
 LAYER = "{kind: maxout, units: %s, pieces: %s, irange: 0.1}"
-# Lines that follow `extends: digits.yaml`.
+# Lines that follow `extends: digits.yaml`. A batch larger than the data is all of it, and is none.
 EXPERIMENTS = [
-    *(f"generator: {{noise_dim: {size}}}" for size in (*LARGE[1:], 10**30, -1, 0, 1.5, "x")),
-    *(f"training: {{batch_size: {size}}}" for size in (*LARGE[1:], 10**30, -1, 0, "0100", "1_0")),
-    *(f"discriminator: {{layers: [{LAYER % (size, 2)}]}}" for size in (*LARGE[1:], 10**30, 0)),
-    *(f"discriminator: {{layers: [{LAYER % (8, size)}]}}" for size in (*LARGE[1:], 10**30, 0)),
+    *(f"generator: {{noise_dim: {size}}}" for size in (*LARGE, -1, 0, 1.5, "x")),
+    *(f"training: {{batch_size: {size}}}" for size in (10**30, -1, 0, "0100", "1_0")),
+    *(f"discriminator: {{layers: [{LAYER % (size, 2)}]}}" for size in (*LARGE, 0)),
+    *(f"discriminator: {{layers: [{LAYER % (8, size)}]}}" for size in (*LARGE, 0)),
     "evaluation: {checkpoints: [last, last]}", "evaluation: {checkpoints: []}",
     "evaluation: {checkpoints: [nothing]}", "evaluation: {draws: 0}", "evaluation: {draws: -1}",
     "evaluation: {protocol: nothing}", "evaluation: {report_epochs: [1, 1]}",
