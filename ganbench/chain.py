@@ -25,9 +25,11 @@ LISTED_BY = {"generator_": "train.json", "samples_": "sample.json"}
 OF_ONE_SEED = ("generator_last.safetensors", "history.csv", "samples_last.npy")
 # What every number of a stage says it was measured on.
 LABELS = {
-    **dict.fromkeys(("evaluate", "baselines"), ("checkpoint", "protocol", "n_centers")),
+    **dict.fromkeys(("evaluate", "baselines"), ("checkpoint",)),
     **dict.fromkeys(("sample_metrics", "score"), ("source",)),
 }
+OF_LIKELIHOODS = ("protocol", "n_centers")  # besides, what these were measured by
+LIKELIHOODS = ("log_likelihood", "validation_log_likelihood")
 ALONE = ("fetch", "score", "theory")  # of no experiment that is trained
 BY_HAND = "by_hand"
 AGAIN = "run its stage again"
@@ -101,7 +103,9 @@ def _labels(path: Path, record: Record) -> Iterator[str]:
     if needed and record.status == "ok" and not record.metrics:
         yield f"{path}: holds no metrics; {AGAIN}"
     for metric in record.metrics:
-        if lacking := [one for one in needed if one not in metric.labels]:
+        likelihood = needed and metric.name in LIKELIHOODS
+        wanted = (*needed, *OF_LIKELIHOODS) if likelihood else needed
+        if lacking := [one for one in wanted if one not in metric.labels]:
             yield f"{path}: {shown(metric.name)} has no label {lacking[0]!r}; {AGAIN}"
             return
 
