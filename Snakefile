@@ -16,7 +16,12 @@ from ganbench.provenance import code_digest
 from ganbench.report import outputs as report_outputs
 from ganbench.report.formats import in_page
 from ganbench.report.theory import outputs as theory_outputs
-from ganbench.workflow_settings import batches, check_settings, find_suite
+from ganbench.workflow_settings import (
+    batches,
+    check_settings,
+    find_suite,
+    refuse_tags,
+)
 
 min_version("9.0")
 
@@ -27,11 +32,13 @@ try:
     # Of the project, whatever folder results go to; relative in it, so that it can be moved.
     PROJECT = Path() if Path(workflow.basedir) == Path.cwd() else Path(workflow.basedir)
     SUITE_FILE = find_suite(config, PROJECT)
+    refuse_tags([SUITE_FILE])
     SUITE = load_suite(SUITE_FILE).name
     EXPERIMENTS = {name: entry for name, *entry in suite_experiments(SUITE_FILE)}
     THEORY = {
         name: entry for name, *entry in theory_outputs.theory_experiments(SUITE_FILE)
     }
+    refuse_tags(entry[0] for entry in (*EXPERIMENTS.values(), *THEORY.values()))
 except GanbenchError as error:
     sys.exit(str(error))
 BY_DATASET = {entry[1].dataset: entry[0] for entry in EXPERIMENTS.values()}

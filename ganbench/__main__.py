@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ganbench.errors import GanbenchError, printable
 from ganbench.inputs import shipped_path, shown
-from ganbench.provenance import check_out
+from ganbench.provenance import ARRAYS, PDF, REPORT, check_out
 
 if TYPE_CHECKING:
     from ganbench.records import Stage
     from ganbench.stages.context import Job
 
+# What typer raises for unknown options, missing ones and values of another type.
+USAGE: Any = typer.BadParameter.__bases__[0]
 BUG = 70  # exit code of what nobody foresaw, as sysexits.h has it
 
 app = typer.Typer(
@@ -171,14 +173,21 @@ def _fetch_dataset(name: str, directory: Path, dry_run: bool) -> None:
     from ganbench.catalogue import DATASETS
     from ganbench.data.fetch import fetch as run
 
-    if name not in DATASETS:
-        raise GanbenchError(f"fetch: got {shown(name)}; give one of {', '.join(sorted(DATASETS))}")
+    _known_dataset("fetch", name)
     if dry_run:
         typer.echo(f"would fetch {name} into {directory}")
         return
     run(name, directory, progress=sys.stderr.isatty())
     where = f"complete in {directory}" if DATASETS[name].files else "ships inside a package"
     typer.echo(f"{name}: {where}")
+
+
+def _known_dataset(where: str, name: str) -> None:
+    from ganbench.catalogue import DATASETS
+
+    if name not in DATASETS:
+        known = ", ".join(sorted(DATASETS))
+        raise GanbenchError(f"{where}: got {shown(name)}; give one of {known}")
 
 
 @app.command()
@@ -362,7 +371,8 @@ def theory(
     """Check statements of the paper's theory; all seeds share one record."""
     numbers = _seeds(seeds)
     check_out(out, config)
-    check_out(out.with_suffix(".npz"), out, config)
+    arrays = out.with_suffix(".npz")
+    check_out(arrays, out, config, ours=ARRAYS if out.exists() else None)
     if dry_run:
         typer.echo(f"would run {config} with seeds {numbers} and write {out}")
         return
@@ -377,7 +387,7 @@ def report(config: Config, out: Out, dry_run: DryRun = False) -> None:
     """Write tables and figures of a suite from its records."""
     from ganbench.report.build import build
 
-    check_out(out, config)
+    check_out(out, config, ours=REPORT)
     results = out.parent.parent
     if dry_run:
         typer.echo(f"would report the records below {results} beside {out}")
@@ -391,7 +401,7 @@ def paper(
     out: Annotated[Path, typer.Option(help="The PDF to write.")],
 ) -> None:
     """Typeset the paper of a report."""
-    check_out(out, report)
+    check_out(out, report, ours=PDF)
     from ganbench.report.paper import build_paper
 
     build_paper(report, out)
@@ -527,11 +537,12 @@ def bench_estimators(
         Path | None, typer.Option(help="The centres, as in `ganbench score`; else training images.")
     ] = None,
     dataset: Annotated[str, typer.Option(help="Gives the test images.")] = "mnist",
-    points: Annotated[int, typer.Option(help="Test images that are scored.")] = 500,
+    points: Annotated[int, typer.Option(min=1, help="Test images that are scored.")] = 500,
     data_dir: DataDir = None,
 ) -> None:
     """Compare estimators of the same log-likelihood: error, seconds, memory."""
     check_out(out, folder=True)
+    _known_dataset("--dataset", dataset)
     from ganbench.bench.estimators import main as run
     from ganbench.report.page import write_page
 
@@ -609,7 +620,10 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except USAGE as error:
+        print(_usage(error), file=sys.stderr)
+        sys.exit(2)
     except GanbenchError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
@@ -617,6 +631,16 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001
         print(_unforeseen(error), file=sys.stderr)
         sys.exit(BUG)
+
+
+def _usage(error: typer.BadParameter) -> str:
+    """A mistake in the arguments as one line; without any, what there is to choose from."""
+    command = error.ctx.command_path if error.ctx else "ganbench"
+    text = error.format_message().rstrip(".")
+    # Called without a verb the message is the help.
+    if "\n" in text:
+        return text
+    return str(GanbenchError(f"{command}: {text}; see {command} --help"))
 
 
 def _unforeseen(error: Exception) -> str:

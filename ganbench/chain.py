@@ -23,6 +23,13 @@ MADE_FROM = {"sample": "train.json", "evaluate": "sample.json"}
 LISTED_BY = {"generator_": "train.json", "samples_": "sample.json"}
 # No two seeds share these: their numbers differ from the first update on.
 OF_ONE_SEED = ("generator_last.safetensors", "history.csv", "samples_last.npy")
+# What every number of a stage says it was measured on.
+LABELS = {
+    **dict.fromkeys(("evaluate", "baselines"), ("checkpoint",)),
+    **dict.fromkeys(("sample_metrics", "score"), ("source",)),
+}
+OF_LIKELIHOODS = ("protocol", "n_centers")  # besides, what these were measured by
+LIKELIHOODS = ("log_likelihood", "validation_log_likelihood")
 ALONE = ("fetch", "score", "theory")  # of no experiment that is trained
 BY_HAND = "by_hand"
 AGAIN = "run its stage again"
@@ -37,6 +44,7 @@ def findings(records: Records, suite: str | None = None) -> Iterator[str]:
     """
     for path, record in records.items():
         yield from _identity(path, record)
+        yield from _labels(path, record)
         yield from _made_from(path, record, records)
     by_experiment: dict[Path, dict[Path, Record]] = defaultdict(dict)
     for path, record in records.items():
@@ -87,6 +95,19 @@ def _identity(path: Path, record: Record) -> Iterator[str]:
             f"{path}: its settings have the digest {now[:12]}, it names "
             f"{shown(record.config_digest[:12])}; {AGAIN}"
         )
+
+
+def _labels(path: Path, record: Record) -> Iterator[str]:
+    """Tables and figures find a number by its labels."""
+    needed = LABELS.get(record.stage, ())
+    if needed and record.status == "ok" and not record.metrics:
+        yield f"{path}: holds no metrics; {AGAIN}"
+    for metric in record.metrics:
+        likelihood = needed and metric.name in LIKELIHOODS
+        wanted = (*needed, *OF_LIKELIHOODS) if likelihood else needed
+        if lacking := [one for one in wanted if one not in metric.labels]:
+            yield f"{path}: {shown(metric.name)} has no label {lacking[0]!r}; {AGAIN}"
+            return
 
 
 def _digest_now(record: Record) -> str:

@@ -1,7 +1,11 @@
 """What can go wrong that is not a bug; each class carries the exit code of the command line."""
 
+import re
+
 # Of a message: a path may take 4,096 characters, and the remedy at the end must stay.
 LONGEST, TAIL = 2_000, 500
+# No name of a file is so long; of what is, a reader needs the start.
+LONG_WORD, WORD = re.compile(r"[^\s/]{256,}"), 200
 
 
 def printable(text: str) -> str:
@@ -20,7 +24,7 @@ class GanbenchError(Exception):
 
     def __str__(self) -> str:
         """Returns the line, safe to print whatever a file or a name put into it."""
-        text = super().__str__()
+        text = LONG_WORD.sub(lambda word: f"{word[0][: WORD - 3]}...", super().__str__())
         if len(text) > LONGEST:
             text = f"{text[: LONGEST - TAIL]} ... {text[-TAIL:]}"
         return printable(text)

@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -34,6 +35,13 @@ STAGES = {
 PACKAGES = ("ganbench", "ganbench_kernels")
 # A module that imports by name at run time, and the folder of what it may import.
 BY_NAME = {"ganbench.data.datasets": "ganbench.data"}
+# What files of ours begin with; another file is never written over.
+RECORD, REPORT, PDF, ARRAYS = (
+    b'{\n  "schema_version": ',
+    b'{\n  "suite": {',
+    b"%PDF-",
+    b"PK\x03\x04",
+)
 # What a folder's file system says where only files can be synced.
 NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 
@@ -124,17 +132,20 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def check_out(out: Path, *inputs: Path | None, folder: bool = False) -> None:
+def check_out(
+    out: Path, *inputs: Path | None, folder: bool = False, ours: bytes | None = RECORD
+) -> None:
     """Refuses what could not be written, or would destroy what is read, before any work is done.
 
     Args:
         out: the file, or folder, that will be written.
         inputs: what is read.
         folder: whether `out` is a folder of results.
+        ours: how a file begins that may be written over; if None, none may.
 
     Raises:
         GanbenchError: it is a folder where a file is meant or the other way round, lies below a
-            file, cannot be written, or is one of the inputs.
+            file, cannot be written, is one of the inputs, or is there and no result of ours.
     """
     problem = _unwritable(out, folder)
     if problem:
@@ -143,6 +154,18 @@ def check_out(out: Path, *inputs: Path | None, folder: bool = False) -> None:
     for one in inputs:
         if one is not None and _same_file(out, one):
             raise GanbenchError(f"--out: got {shown(out)}, which is read; name another file")
+    if not folder and out.exists() and not _begins(out, ours):
+        raise GanbenchError(
+            f"--out: got {shown(out)}, which is there and no such result; name another file, or "
+            "delete it"
+        )
+
+
+def _begins(out: Path, ours: bytes | None) -> bool:
+    """Whether a file begins as ours do, or is empty: the workflow leaves empty ones."""
+    with open_input(out, LARGEST_FILE, "name another file as --out") as file:
+        start = file.read(len(ours or b"x"))
+    return not start or start == ours
 
 
 def _same_file(out: Path, one: Path) -> bool:
@@ -167,7 +190,12 @@ def _unwritable(out: Path, folder: bool) -> str:
         return f"which cannot be written ({reason(problem)})"
     if not above.is_dir():
         return f"but {shown(above)} is no folder"
-    return "" if os.access(above, os.W_OK | os.X_OK) else f"but {shown(above)} cannot be written"
+    try:
+        # Modes do not tell: on a network, or below /proc, writing fails whatever they say.
+        with tempfile.TemporaryFile(dir=above):
+            return ""
+    except OSError as problem:
+        return f"but {shown(above)} cannot be written ({reason(problem)})"
 
 
 def temporary_path(path: Path) -> Path:

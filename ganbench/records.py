@@ -39,9 +39,9 @@ def _tuple(value: Any) -> Any:
 class Metric(_Strict):
     """One number with its unit and what it was measured on."""
 
-    name: str = Field(description="What was measured, e.g. log_likelihood.")
+    name: str = Field(max_length=100, description="What was measured, e.g. log_likelihood.")
     value: float = Field(description="In `unit`.")
-    unit: str = Field(description="nats, seconds, pixels, 1 ...")
+    unit: str = Field(max_length=100, description="nats, seconds, pixels, 1 ...")
     standard_error: float | None = Field(
         default=None, ge=0, description="In `unit`; over what, `n` counts."
     )
@@ -121,7 +121,7 @@ class Record(_Strict):
     message: str = Field(default="", description="Why, when the status is not ok, and what to do.")
     suite: str
     experiment: str = Field(description="Its file's name; the data set's name for `fetch`.")
-    seed: int | None = Field(default=None, description="None where no seed is involved.")
+    seed: int | None = Field(default=None, ge=0, description="None where no seed is involved.")
     config: dict[str, Any] = Field(description="Resolved settings.")
     config_digest: str
     inputs: dict[str, str] = Field(
@@ -143,11 +143,14 @@ class Record(_Strict):
 
         `score` still is the stage of a user's own samples, whose settings have no `evaluation`.
         """
-        if not isinstance(content, dict) or content.get("stage") not in FORMER_STAGES:
+        # Nothing has been checked yet: a file may hold anything in any place.
+        stage = content.get("stage") if isinstance(content, dict) else None
+        if not isinstance(stage, str) or stage not in FORMER_STAGES:
             return content
-        if content["stage"] == "score" and "evaluation" not in (content.get("config") or {}):
+        settings = content.get("config")
+        if stage == "score" and not (isinstance(settings, dict) and "evaluation" in settings):
             return content
-        return content | {"stage": FORMER_STAGES[content["stage"]]}
+        return content | {"stage": FORMER_STAGES[stage]}
 
     def write(self, path: Path) -> None:
         """Writes the record as JSON, all of it or nothing."""

@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,23 @@ def find_suite(settings: Mapping[str, Any], project: Path) -> Path:
     """Returns the suite file: below the working folder or, where it is not there, the project's."""
     given = Path(settings.get("suite", SUITE))
     return project / given if not given.exists() and (project / given).exists() else given
+
+
+def refuse_tags(paths: Iterable[Path]) -> None:
+    """Refuses paths that Snakemake would write into report.html as tags.
+
+    Args:
+        paths: of settings files; they are parameters of rules, which Snakemake does not escape.
+
+    Raises:
+        ConfigError: names the first with a '<'.
+    """
+    for path in paths:
+        if "<" in str(path):
+            raise ConfigError(
+                f"{shown(path)}: its path has a '<', which report.html would take for a tag; "
+                "rename it"
+            )
 
 
 def batches(seeds: Mapping[str, Sequence[int]], settings: Mapping[str, Any]) -> list[Batch]:

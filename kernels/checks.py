@@ -8,6 +8,22 @@ from torch import Tensor
 from ganbench_kernels.philox import keep_lanes
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+MOST_SHOWN = 60  # characters of a value in a message
+
+
+def check_tensors(op: str, **values: object) -> None:
+    """Checks that arguments are tensors at all.
+
+    Raises:
+        ValueError: names the first that is none.
+    """
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            shown = repr(value)
+            shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
+            raise ValueError(
+                f"{op}: {name}: should be a tensor, got {shown}; give torch.tensor(...)"
+            )
 
 
 def check_floating(op: str, **tensors: Tensor) -> None:
@@ -16,6 +32,7 @@ def check_floating(op: str, **tensors: Tensor) -> None:
     Raises:
         ValueError: names the first tensor that does not fit.
     """
+    check_tensors(op, **tensors)
     (first, lead), *others = tensors.items()
     if lead.dtype not in DTYPES:
         raise ValueError(
@@ -56,6 +73,7 @@ def check_dropout(
     Raises:
         ValueError: names the argument that does not fit.
     """
+    check_tensors(op, seed=seed, offset=offset)
     keep_lanes(keep)
     for name, tensor in (("seed", seed), ("offset", offset)):
         if tensor.dtype != torch.int64:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 Impl = Literal["auto", "reference", "triton"]
+TUNED = Path(__file__).with_name("tuned")
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100", "sm_120", "gfx942")
 NVIDIA = (12, "sm_120"), (10, "sm_100"), (9, "sm_90"), (8, "sm_80")  # from which major capability
 TRITON_DTYPES = (torch.float32, torch.bfloat16)
@@ -143,9 +144,20 @@ def tuned_table(arch: str) -> dict[str, Any]:
     """Returns what was tuned for an architecture: only settings that differ from its defaults.
 
     `extends` names the architecture whose settings are the defaults; null means the specs'.
+
+    Raises:
+        ValueError: the file is damaged.
     """
-    path = Path(__file__).parent / "tuned" / f"{arch}.json"
-    return json.loads(path.read_text(encoding="utf-8"))
+    path = TUNED / f"{arch}.json"
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as problem:
+        table = problem
+    if not isinstance(table, dict) or not {"extends", "configs", "auto"} <= table.keys():
+        raise ValueError(
+            f"{path}: is no table of tuned settings, got {table!r:.60}; install ganbench again"
+        )
+    return table
 
 
 @cache

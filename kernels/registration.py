@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganbench_kernels.checks import check_tensors
+
 
 class _Backward(torch.autograd.Function):
     """Runs a backward pass as an op of its own, so that a second derivative fails clearly."""
@@ -175,6 +177,10 @@ def autocast(op: str, *tensors: Tensor, dtype: torch.dtype | None = None) -> tup
     Raises:
         ValueError: autocast is to float16, which no op takes.
     """
+    # Called first of all, so that what is no tensor is said here.
+    for number, one in enumerate(tensors, 1):
+        if not isinstance(one, Tensor):
+            check_tensors(op, **{f"argument {number}": one})
     device = tensors[0].device.type
     if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
         return tensors

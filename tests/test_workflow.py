@@ -9,15 +9,17 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+TAG = "</script><img src=x onerror=alert(1)>"
 TINY = """
 extends: digits.yaml
-title: tiny
+title: TITLE
 generator:
   layers:
     - {kind: linear, units: 16, activation: relu, irange: 0.2}
@@ -31,17 +33,28 @@ training:
     - {epochs: EPOCHS}
 evaluation:
   monitor_every: 1000
-"""
+""".replace("TITLE", repr(TAG))
 SUITE = """
 name: tiny
-title: tiny
+title: TITLE
 experiments:
   - {config: ../experiments/tiny.yaml, seeds: [SEEDS]}
   - {config: ../experiments/tfd.yaml, seeds: [0]}
-"""
+""".replace("TITLE", repr(TAG))
 # Each of these means something to a shell, and none to us.
 HOSTILE = "a b'c (é) $(touch executed);"
 PATIENCE_S = 300  # for a job; only a hang takes so long
+
+
+class Tags(HTMLParser):
+    """The tags of a page, with their sources."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[str, str | None]] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add((tag, dict(attrs).get("src")))
 
 
 class Workspace:
@@ -155,6 +168,20 @@ def test_everything_is_built(finished: Workspace) -> None:
     assert not list(finished.folder.rglob("executed"))
 
 
+def test_a_title_is_no_tag_in_the_html_report(finished: Workspace) -> None:
+    """Snakemake writes titles, labels and parameters into the page's scripts."""
+    page = finished.folder / "results/tiny/report.html"
+    finished.run("--report", str(page.relative_to(finished.folder)))
+    text = page.read_text(encoding="utf-8")
+    page.unlink()
+    assert "onerror=alert(1)" in text
+    tags = Tags()
+    tags.feed(text)
+    assert ("img", "x") not in tags.seen
+    # A script that ended early would show its rest as text.
+    assert TAG not in text
+
+
 def test_every_file_is_declared(finished: Workspace) -> None:
     """What no rule declares is lost where jobs have folders of their own."""
     seed = finished.folder / "results/tiny/tiny/seed_0"
@@ -186,6 +213,14 @@ def test_a_name_that_no_folder_can_have_is_one_line(tmp_path: Path) -> None:
     suite = tmp_path / "suite.yaml"
     suite.write_text("{name: other, title: '', experiments: [{config: T.v2.yaml, seeds: [0]}]}")
     test_a_wrong_setting_is_one_line(f"suite={suite}", f"{suite}: config: got 'T.v2.yaml'; name")
+
+
+def test_a_path_that_would_be_a_tag_is_one_line(tmp_path: Path) -> None:
+    suite = tmp_path / "<i>" / "suite.yaml"
+    suite.parent.mkdir()
+    suite.write_text("{name: other, title: '', experiments: []}")
+    message = f"{suite}: its path has a '<', which report.html would take for a tag; rename it"
+    test_a_wrong_setting_is_one_line(f"suite={suite}", message)
 
 
 def test_missing_data_stops_nothing_else(finished: Workspace) -> None:

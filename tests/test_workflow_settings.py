@@ -1,8 +1,14 @@
-"""Which seeds are trained together."""
+"""Which seeds are trained together, and which paths the workflow takes."""
+
+import re
+from pathlib import Path
 
 import pytest
 
-from ganbench.workflow_settings import batches
+from ganbench.errors import ConfigError
+from ganbench.workflow_settings import batches, refuse_tags
+
+ROOT = Path(__file__).parent.parent
 
 TEN = {"mnist": tuple(range(10))}
 
@@ -37,3 +43,19 @@ def test_a_seed_at_the_end_changes_the_last_batch_alone() -> None:
     eleven = {"mnist": tuple(range(11))}
     before, after = (batches(seeds, {"seeds_per_job": 4}) for seeds in (TEN, eleven))
     assert before[:2] == after[:2]
+
+
+def test_a_path_that_a_page_would_take_for_a_tag_is_refused() -> None:
+    refuse_tags([Path("a b'c (é) > $(x)/suite.yaml")])
+    with pytest.raises(
+        ConfigError, match=r"^a</script><img src=x>\.yaml: its path has a '<', which"
+    ):
+        refuse_tags([Path("suite.yaml"), Path("a</script><img src=x>.yaml")])
+
+
+def test_the_paths_of_the_environment_lead_to_the_project() -> None:
+    """From where Snakemake puts its copy: .snakemake/conda below the project."""
+    text = (ROOT / "environment.yaml").read_text()
+    paths = re.findall(r"^ +- -[ce] ([^[\n]+)", text, re.MULTILINE)
+    found = {(ROOT / ".snakemake/conda" / one).resolve(strict=False) for one in paths}
+    assert found == {ROOT / "constraints.txt", ROOT}

@@ -116,7 +116,8 @@ def png_files(folder: Path) -> list[Path]:
     """
     files, subfolders = [], []
     for entry in _entries(folder):
-        if entry.is_dir():
+        # Not by the entry, which raises where links lead in a circle.
+        if os.path.isdir(entry.path):
             subfolders.append(entry)
         elif _is_png(entry):
             files.append(Path(entry.path))

@@ -1,15 +1,15 @@
 """The Toronto Face Database, and data arranged as it is: 48 x 48 grey faces in five folds."""
 
-import math
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-from ganbench.archives import DAMAGE, LARGEST_ARRAY, read_npz
-from ganbench.data import registry
+from ganbench.archives import LARGEST_ARRAY, read_npz
+from ganbench.data import matlab, registry
 from ganbench.data.splits import Dataset, Fold, named_splits
 from ganbench.errors import DataError
-from ganbench.inputs import open_input, reason, shown
+from ganbench.inputs import open_input, reason
 
 FOLDS = 5
 SIDE = 48
@@ -40,30 +40,18 @@ def load_faces48(data_dir: Path) -> Dataset:
 
 
 def _read_mat(path: Path) -> dict[str, np.ndarray]:
-    # Imported here because it costs every other data set's job its time.
-    from scipy.io import loadmat, whosmat
-    from scipy.io.matlab import MatReadError
-
-    names = ("images", "folds", "labs_ex")
     remedy = "copy it again from its source"
     with open_input(path, LARGEST_ARRAY, remedy, DataError) as file:
         try:
-            for name, shape, _ in whosmat(file):
-                # At most eight bytes each: what is compressed may claim anything.
-                if name in names and math.prod(shape) > LARGEST_ARRAY // 8:
-                    raise ValueError(f"{name} of shape {shown(shape)}")
-            file.seek(0)
-            arrays = loadmat(file, variable_names=names)
-        except NotImplementedError:
+            return matlab.read_arrays(file, ("images", "folds", "labs_ex"))
+        except matlab.Version73Error:
             raise DataError(
                 f"{path}: is a MATLAB 7.3 file; save it again in version 5 or 7 (save -v7)"
             ) from None
-        # What scipy's parser stumbles over in a damaged file; an empty one gives an IndexError.
-        except (MatReadError, OSError, *DAMAGE) as error:
+        except (ValueError, MemoryError, zlib.error) as error:
             raise DataError(
                 f"{path}: not a whole MATLAB file ({reason(error)}); {remedy}"
             ) from None
-    return {name: np.asarray(arrays[name]) for name in names if name in arrays}
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

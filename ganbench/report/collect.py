@@ -11,7 +11,7 @@ from ganbench import chain
 from ganbench.chain import SEED_STAGES
 from ganbench.config import Experiment, load_suite, settings_digest, suite_experiments
 from ganbench.errors import GanbenchError
-from ganbench.inputs import read_text, reason, shown
+from ganbench.inputs import missing, read_text, reason, shown
 from ganbench.records import (
     Metric,
     Record,
@@ -187,7 +187,7 @@ def _experiment(
             stage: {seed: _read(folder / f"seed_{seed}" / f"{stage}.json") for seed in seeds}
             for stage in SEED_STAGES
         },
-        sample_metrics=_read(measured) if measured.exists() else None,
+        sample_metrics=None if missing(measured) else _read(measured),
     )
     for stored in collected.stored[1:]:
         training = stored.record.stage == "train"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ganbench.config import Experiment, suite_experiments
 from ganbench.errors import GanbenchError
+from ganbench.inputs import missing
 from ganbench.provenance import file_sha256
 from ganbench.records import (
     Record,
@@ -25,6 +26,8 @@ from ganbench.records import (
 
 # In the order in which they are made: snakemake compares their times.
 STAGES = ("train", "sample", "evaluate")
+# What snakemake would draw samples from, and what it would measure.
+WEIGHTS, SAMPLES = ".safetensors", ".npy"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Seed:
         train = self.records["train"]
         return train.status, train.message, train.files.get("generator_last.safetensors")
 
+    def lacks(self, suffix: str) -> bool:
+        """Whether files of that kind, which its records name, did not come along."""
+        named = [name for record in self.records.values() for name in record.files]
+        return any(name.endswith(suffix) and missing(self.folder / name) for name in named)
+
 
 def merge(suite_config: Path, folders: Sequence[Path], results: Path) -> list[str]:
     """Copies the seeds of other results folders of a suite into its own.
@@ -55,7 +63,8 @@ def merge(suite_config: Path, folders: Sequence[Path], results: Path) -> list[st
         results: where they go.
 
     Returns:
-        One line for each seed: added, or there already.
+        One line for each seed: added, or there already; and what comes next, where it is not
+        snakemake.
 
     Raises:
         GanbenchError: a record does not fit the suite or the records beside it, or a seed is there
@@ -85,7 +94,12 @@ def merge(suite_config: Path, folders: Sequence[Path], results: Path) -> list[st
             "give folders such as results/SUITE"
         )
     for seed, target in added:
-        _copy(seed.folder, target)
+        _copy(seed, target)
+    if any(seed.lacks(SAMPLES) and seed.lacks(WEIGHTS) for seed, _ in added):
+        lines.append(
+            "some came without samples and weights, which snakemake would train again; next: "
+            f"ganbench report --config {suite_config} --out {results / 'report' / 'report.json'}"
+        )
     return lines
 
 
@@ -159,12 +173,15 @@ def _check_same(seed: Seed, other: Seed) -> None:
         )
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copies a seed's files, all or nothing, and dates its records in the order of the stages."""
+def _copy(seed: Seed, target: Path) -> None:
+    """Copies a seed's files, all or nothing, and dates them in the order of the stages."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".merge_") as temporary:
         copy = Path(temporary) / target.name
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("checkpoints", "*.tmp"))
-        for stage in STAGES:
-            os.utime(copy / f"{stage}.json")
+        shutil.copytree(seed.folder, copy, ignore=shutil.ignore_patterns("checkpoints", "*.tmp"))
+        # Snakemake runs again what is older than what it was made from.
+        for stage, record in seed.records.items():
+            for file in (*(copy / name for name in record.files), copy / f"{stage}.json"):
+                if file.exists():
+                    os.utime(file)
         copy.rename(target)

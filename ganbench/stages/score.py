@@ -17,6 +17,7 @@ from ganbench.data.fetch import data_directory
 from ganbench.data.rows import Images
 from ganbench.errors import GanbenchError
 from ganbench.evaluation import parzen
+from ganbench.inputs import shown
 from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, provenance
 from ganbench.stages.baselines import training_order
@@ -119,7 +120,7 @@ def _count(name: str, value: int, source: str, n: int | None = None) -> Metric:
 
 def _known(option: str, name: str, names: dict) -> None:
     if name not in names:
-        raise GanbenchError(f"{option}: got {name!r}; give one of {', '.join(sorted(names))}")
+        raise GanbenchError(f"{option}: got {shown(name)}; give one of {', '.join(sorted(names))}")
 
 
 def _rows(

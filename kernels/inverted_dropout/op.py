@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganbench_kernels import reference
-from ganbench_kernels.checks import check_dropout, check_floating
+from ganbench_kernels.checks import check_dropout, check_floating, check_tensors
 from ganbench_kernels.dispatch import Impl, choose
 from ganbench_kernels.inverted_dropout import compiled
 from ganbench_kernels.philox import LANES, dropout_mask, dropout_masks, keep_lanes
@@ -31,6 +31,7 @@ def dropout(x: Tensor, keep: float, seed: Tensor, offset: Tensor, impl: Impl = "
         ValueError: an argument does not fit, or `impl` cannot run here.
     """
     check_floating("dropout", x=x)
+    check_tensors("dropout", seed=seed, offset=offset)
     check_dropout("dropout", keep, seed, offset, x.shape[:1] if seed.dim() else ())
     chosen = choose("dropout", impl, x, x.numel())
     # Where all is kept no mask is drawn and none is used up: the caller counts offsets, not this

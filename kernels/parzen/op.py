@@ -1,18 +1,20 @@
 """The public parzen_log_likelihood and its gradient."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganbench_kernels.checks import check_floating, check_shape
+from ganbench_kernels.checks import check_floating, check_shape, check_tensors
 from ganbench_kernels.dispatch import Impl, choose
 from ganbench_kernels.parzen import tiled as reference
 from ganbench_kernels.registration import FusedOp, autocast
 
 
 def parzen_log_likelihood(
-    points: Tensor, centers: Tensor, sigmas: Tensor, impl: Impl = "auto"
+    points: Tensor, centers: Tensor, sigmas: Tensor | Sequence[float] | float, impl: Impl = "auto"
 ) -> Tensor:
     """Returns the log-density of each point under each Parzen window, [K, M], in nats.
 
@@ -23,7 +25,8 @@ def parzen_log_likelihood(
     Args:
         points: [M, D].
         centers: [N, D], at least one.
-        sigmas: [K], bandwidths, positive (their values are not checked: that would wait for a GPU).
+        sigmas: [K], bandwidths, positive. Numbers are checked; a tensor's values are not, because
+            that would wait for a GPU.
         impl: "reference" is plain torch, "triton" one kernel; "auto" the faster one.
 
     Raises:
@@ -32,6 +35,9 @@ def parzen_log_likelihood(
     Source: Breuleux et al. (2011), as used in Goodfellow et al. (2014), section 5.
     """
     name = "parzen_log_likelihood"
+    check_tensors(name, points=points, centers=centers)
+    if not isinstance(sigmas, Tensor):
+        sigmas = points.new_tensor(_positive(sigmas))
     points, centers, sigmas = autocast(name, points, centers, sigmas, dtype=torch.float32)
     check_floating("parzen_log_likelihood", points=points, centers=centers, sigmas=sigmas)
     for name, tensor, letters in (("points", points, "M, D"), ("centers", centers, "N, D")):
@@ -51,6 +57,18 @@ def parzen_log_likelihood(
     if points.dtype == torch.bfloat16:
         points, centers, sigmas = points.float(), centers.float(), sigmas.float()
     return _fused(points, centers, sigmas, chosen)
+
+
+def _positive(sigmas: Sequence[float] | float) -> list[float]:
+    """Bandwidths that were given as numbers."""
+    numbers = [sigmas] if isinstance(sigmas, int | float) else list(sigmas)
+    for number in numbers:
+        if not isinstance(number, int | float) or not 0 < number < math.inf:
+            raise ValueError(
+                f"parzen_log_likelihood: sigmas: should be positive numbers, got {number!r}; "
+                "give bandwidths above 0"
+            )
+    return [float(number) for number in numbers]
 
 
 def _forward(points: Tensor, centers: Tensor, sigmas: Tensor, impl: str) -> Tensor:

@@ -1,223 +1,73 @@
 """Hundreds of malformed files through the command line: one line, an exit code, nothing left."""
 
-import io
-import os
-import struct
-import sys
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from ganbench.__main__ import main
-from ganbench.inputs import MOST_SHOWN, UNPRINTABLE
+from .hostile import (
+    HOSTILE_JSON,
+    HOSTILE_NPY,
+    HOSTILE_NPZ,
+    HOSTILE_YAML,
+    NO_FILES,
+    Case,
+    Content,
+    all_refused,
+    put,
+    spoilt,
+)
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENT = (ROOT / "configs/experiments/digits.yaml").read_bytes()
+DIGITS = ROOT / "configs/experiments/digits.yaml"
+EXPERIMENT = DIGITS.read_bytes()
 SUITE = b"name: tiny\ntitle: tiny\nexperiments: []\n"
 THEORY = (ROOT / "configs/experiments/theory_descent.yaml").read_bytes()
 REPORT = (ROOT / "results/published/mnist_100_epochs/report/report.json").read_bytes()
 BENCH = (ROOT / "results/published/bench/bench.json").read_bytes()
 RECORD = next((ROOT / "results/published").rglob("train.json")).read_bytes()
 LEAST = 500
-LONGEST = 1_500  # of a message: a path, a reason and a remedy
-Case = tuple[str, list[str], bytes | Callable[[Path], None], tuple[int, ...]]
-
-HOSTILE_YAML = [
-    b"", b"[]", b"1", b"null", b"a: [", b"\xff\xfea: 1", b"title: \xe9", b"a: \x00", b"\x00",
-    b"a: &x [*x]", b"a: *x", b"[" * 100_000, b"a: " + b"[" * 1500, b"- " * 50_000,
-    b"a: " + b"9" * 5000, b"a: 9223372036854775808", b"a: 010", b"a: 0x10", b"a: 1_000",
-    b"a: 1:30", b"a: !!python/object/apply:os.system [x]", b"a: !!int x", b"a: !!timestamp x",
-    b"a: !x y", b"a: 1\na: 2", b"1: 2", b"? [a]\n: 1", b"a: 1\n---\nb: 2", b'"\\e[31m": 1',
-    b'title: "\\ud800"', b'a: "\\UFFFFFFFF"', b"%YAML 9.9\n---\na: 1", b"%YAML " + b"9" * 5000,
-    b"a: 2001-99-99", b"<<: {a: 1}", b"extends: 1", b"extends: [a]", b"extends: {a: 1}",
-    b"extends: input.yaml", b'extends: "a\\0b"', b"extends: .", b"extends: /dev/zero",
-    b"extends: nowhere.yaml", b"x" * 2_000_000, b"a" * 5000 + b": 1", b"title: [/nope]",
-    b"\n".join(b"k%d: 1" % number for number in range(40_000)), b"a: .nan", b"a: 1e999",
-    b"a: &a [1,1,1,1,1,1,1,1,1]\n"
-    + b"".join(b"b%d: &b%d [%s]\n" % (n, n, b",".join([b"*a" if n == 0 else b"*b%d" % (n - 1)] * 9))
-               for n in range(9)),
-]  # fmt: skip
-HOSTILE_JSON = [
-    b"", b"[]", b"1", b"null", b'"a"', b"{", b"{}", b'{"a": NaN}', b'{"a": 1e999}', b"[" * 100_000,
-    b'{"a":' * 5_000, b'{"a": 1, "a": 2}', b'{"table": []}', b'{"table": 1}', b"\xff\xfe{\x00}\x00",
-    b'{"benchmarks": 1}', b'{"benchmarks": []}', b'{"benchmarks": [{}]}', b'{"stage": "train"}',
-    b'{"a": ' + b"9" * 5000 + b"}", b'{"a": "\\ud800"}', b'{"a": "\\u001b[31m"}', b"\x00" * 100,
-    b'{"table": {"title": "", "columns": ["a"], "rows": [[]], "notes": []}}', b"[/nope]",
-]  # fmt: skip
+OUT = ["--out", "{folder}/out"]
+SCORE = ["score", "--dataset", "digits", "--device", "cpu", *OUT, "--samples"]
 
 
-def header(dtype: str, shape: str, version: int = 1) -> bytes:
-    text = f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}, }}\n".encode()
-    return b"\x93NUMPY" + bytes((version, 0)) + struct.pack("<H", len(text)) + text
-
-
-ARRAY = header("'<f4'", "(2, 2)") + bytes(16)
-HOSTILE_NPY = [
-    b"", b"x", b"\x93NUMPY", b"PK\x03\x04", ARRAY[:-1], header("'<f4'", f"({10**12},)"),
-    header("'<f4'", f"({10**30},)"), header("'<f4'", f"({10**30}, 0)"), header("'<f4'", "(-1,)"),
-    header("'|S1000000000'", "(100,)"), header("'|O'", "(2,)"), header("'<M8[s]'", "(2,)"),
-    header("[('a', '<f4')]", "(2,)"), header("'<f4", "(2,)"), header("'\\\\q'", "(2,)"),
-    header("'<f4'", "(" * 3000 + ")" * 3000), header("'<f4'", "(2.0,)"), header("'<f4'", "2"),
-    header("'<f4'", "(2,)", 3), header("'<f4'", "(2,)", 9), header("'<c8'", "(1,)") + bytes(8),
-    header("'|S2'", "(1,)") + b"ab", header("'<f4'", "()") + bytes(4), ARRAY,
-]  # fmt: skip
-
-
-def npz(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def changed(content: bytes, at: int, value: int) -> bytes:
-    return content[:at] + bytes([value]) + content[at + 1 :]
-
-
-def encrypted(content: bytes) -> bytes:
-    entry = content.index(b"PK\x01\x02")
-    return changed(changed(content, 6, 1), entry + 8, 1)
-
-
-STORED = npz({"samples.npy": ARRAY}, zipfile.ZIP_STORED)
-HOSTILE_NPZ = [
-    b"", b"x", ARRAY, npz({}), npz({"a.txt": b"x"}), npz({"samples.npy": b"x"}), STORED[:-30],
-    encrypted(STORED), changed(changed(STORED, 8, 99), STORED.index(b"PK\x01\x02") + 10, 99),
-    npz({"samples.npy": header("'|u1'", f"({6 * 10**9},)") + bytes(10**7)}),
-    *(npz({"samples.npy": content}) for content in HOSTILE_NPY),
-    npz({"a.npy": ARRAY, "b.npy": ARRAY}), npz({"\x1b[31m.npy": b""}),
-]  # fmt: skip
-
-
-def png(mode: str = "L", size: tuple[int, int] = (8, 8)) -> bytes:
-    buffer = io.BytesIO()
-    Image.new(mode, size).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-HOSTILE_PNG = [
-    b"", b"x", b"%!PS-Adobe-3.0\nshowpage", b"\x89PNG\r\n\x1a\n", png("RGBA"), png("I;16"),
-    png(size=(5000, 1)), png(), *(png()[:cut] for cut in range(8, len(png()) - 13, 3)),
-    png().replace(b"IHDR\x00\x00\x00\x08", b"IHDR\x7f\xff\xff\xff"),
-]  # fmt: skip
-
-
-def make_fifo(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def make_sparse(path: Path) -> None:
-    with open(path, "wb") as file:
-        file.truncate(2**42)
-
-
-NO_FILES: list[Callable[[Path], None]] = [
-    make_fifo,
-    make_sparse,
-    Path.mkdir,
-    lambda path: path.symlink_to(path),
-    lambda path: path.symlink_to("/dev/zero"),
-    lambda path: path.symlink_to("nowhere"),
-    lambda _: None,
-]
-
-
-def spoilt(content: bytes, count: int = 12) -> Iterator[bytes]:
-    """A sound text file cut off, in other encodings, and with bytes no text has."""
-    for part in range(count):
-        cut = len(content) * part // (2 * count)
-        yield content[:cut] + b"\x00" + content[cut:]
-        yield content[:cut] + b"\xff" + content[cut:]
-    yield from (content.decode().encode(encoding) for encoding in ("utf-16", "utf-32", "cp037"))
+def case(name: str, verb: list[str], content: Content, codes: tuple[int, ...] = (2,)) -> Case:
+    """A file of that name with that content; its path ends the command unless it has {folder}."""
+    arguments = verb if verb[-1].startswith("{folder}") else [*verb, f"{{folder}}/{name}"]
+    label = f"{name} {str(content)[:50]}"
+    return Case(label, arguments, lambda folder: put(folder / name, content), codes)
 
 
 def cases() -> Iterator[Case]:
     texts = {
-        "input.yaml": (["train", "--dry-run", "--out", "{out}", "--config"], EXPERIMENT, (2,)),
-        "suite.yaml": (["report", "--out", "{out}", "--config"], SUITE, (2,)),
-        "theory.yaml": (["theory", "--device", "cpu", "--out", "{out}", "--config"], THEORY, (2,)),
-        "report.json": (["show"], REPORT, (2,)),
-        "paper.json": (["paper", "--out", "{out}", "--report"], REPORT, (2,)),
-        "bench.json": (["bench", "table", "--out", "{out}"], BENCH, (2,)),
+        "input.yaml": (["train", "--dry-run", *OUT, "--config"], EXPERIMENT),
+        "suite.yaml": (["report", *OUT, "--config"], SUITE),
+        "theory.yaml": (["theory", "--device", "cpu", *OUT, "--config"], THEORY),
+        "report.json": (["show"], REPORT),
+        "paper.json": (["paper", *OUT, "--report"], REPORT),
+        "bench.json": (["bench", "table", *OUT], BENCH),
         "train.json": (
-            ["sample", "--config", str(ROOT / "configs/experiments/digits.yaml"), "--out"],
+            ["sample", "--config", str(DIGITS), "--out", "{folder}/sample.json"],
             RECORD,
-            (2,),
         ),
     }
-    for name, (verb, sound, codes) in texts.items():
+    for name, (verb, sound) in texts.items():
         hostile = HOSTILE_YAML if name.endswith("yaml") else HOSTILE_JSON
-        for content in (*hostile, *spoilt(sound), *NO_FILES):
-            yield name, verb, content, codes
-    score = ["score", "--dataset", "digits", "--device", "cpu", "--out", "{out}", "--samples"]
+        yield from map(partial(case, name, verb), (*hostile, *spoilt(sound), *NO_FILES))
     for name, hostile in (("s.npy", HOSTILE_NPY), ("s.npz", HOSTILE_NPZ), ("s.pt", HOSTILE_NPZ)):
-        for content in (*hostile, *NO_FILES):
-            yield name, score, content, (3,)
-    for content in HOSTILE_PNG:
-        yield "png/0.png", score, content, (3,)
+        yield from (case(name, SCORE, content, (3,)) for content in (*hostile, *NO_FILES))
 
 
 ALL = list(cases())
-
-
-def put(path: Path, content: bytes | Callable[[Path], None]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    else:
-        content(path)
-
-
-def run(arguments: list[str]) -> int:
-    before, sys.argv = sys.argv, ["ganbench", *arguments]
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = before
-    return 0
-
-
-def bad(folder: Path, case: Case, capsys: pytest.CaptureFixture[str]) -> str | None:
-    """What is wrong with how a case is refused; None if nothing is."""
-    name, verb, content, codes = case
-    path, out = folder / name, folder / "out"
-    put(path, content)
-    given = path.parent if name.startswith("png/") else path
-    last = folder / "sample.json" if verb[0] == "sample" else given
-    inputs = set(folder.rglob("*"))
-    capsys.readouterr()
-    code = run([one.replace("{out}", str(out)) for one in verb] + [str(last)])
-    captured = capsys.readouterr()
-    line = captured.err.removesuffix("\n")
-    if code not in codes:
-        return f"exit code {code}: {line[:300]}"
-    if "\n" in line or not line or "Traceback" in line or UNPRINTABLE.search(line):
-        return f"no single line: {line[:300]!r}"
-    if len(line) > LONGEST or "a" * (MOST_SHOWN + 1) in line:
-        return f"too long: {line[:100]}"
-    left = set(folder.rglob("*")) - inputs
-    return f"left {left}" if left else None
 
 
 def test_every_malformed_file_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ganbench.data.overlaps.shared_images", lambda _: 0)
-    failures = []
-    for number, case in enumerate(ALL):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        problem = bad(folder, case, capsys)
-        if problem:
-            failures.append(f"{case[0]} {str(case[2])[:50]}: {problem}")
-    assert failures == []
+    all_refused(tmp_path, ALL, capsys)
     assert len(ALL) >= LEAST
 
 

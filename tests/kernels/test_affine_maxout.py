@@ -136,6 +136,14 @@ def test_what_does_not_fit_is_named(change: dict[str, Tensor], message: str) -> 
         maxout(**(good | change))
 
 
+def test_numbers_are_no_tensors() -> None:
+    x, weight, bias = torch.ones(2, 3, 5), torch.ones(2, 2, 4, 5), torch.ones(2, 2, 4)
+    with pytest.raises(ValueError, match=r"maxout: argument 3: should be a tensor, got 1.0; give"):
+        maxout(x, weight, 1.0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="maxout: seed: should be a tensor, got 1; give"):
+        maxout(x, weight, bias, Dropout(0.5, 1, 0))  # type: ignore[arg-type]
+
+
 def test_dropout_arguments_are_checked() -> None:
     x, weight, bias = torch.ones(2, 3, 5), torch.ones(2, 2, 4, 5), torch.ones(2, 2, 4)
     zero = torch.tensor(0)

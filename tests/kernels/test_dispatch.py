@@ -1,6 +1,7 @@
 """Which implementation runs, its registration with torch, and what has no second derivative."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -286,3 +287,14 @@ def test_autocast_to_float16_is_refused() -> None:
     message = r"maxout: autocast: should be to bfloat16, got torch.float16; use torch.autocast"
     with torch.autocast("cpu", torch.float16), pytest.raises(ValueError, match=message):
         kernels.maxout(*inputs)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"{}", b"\xff", b"[" * 100_000])
+def test_a_damaged_table_is_named(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sm_90.json").write_bytes(content)
+    monkeypatch.setattr(dispatch, "TUNED", tmp_path)
+    for arch in ("sm_90", "sm_80"):
+        with pytest.raises(ValueError, match=rf"{arch}\.json: is no table of tuned settings, got"):
+            dispatch.tuned_table.__wrapped__(arch)

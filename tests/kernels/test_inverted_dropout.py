@@ -49,6 +49,10 @@ def test_what_does_not_fit_is_named() -> None:
         dropout(x, 0.5, SEEDS, SEEDS)
     with pytest.raises(ValueError, match=r"dropout: x: should be float32, float64 or bfloat16"):
         dropout(x.int(), 0.5, SEEDS, OFFSET)
+    with pytest.raises(ValueError, match=r"dropout: seed: should be a tensor, got 3; give torch"):
+        dropout(x, 0.5, 3, OFFSET)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"dropout: offset: should be a tensor, got 0; give torch"):
+        dropout(x, 0.5, SEEDS, 0)  # type: ignore[arg-type]
 
 
 SHAPES = [torch.Size(shape) for shape in ((2, 30, 21), (2, 3, 100), (2, 5, 7))]

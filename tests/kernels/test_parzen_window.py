@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,10 +142,22 @@ def resident_bytes() -> int:
         ({"points": torch.ones(3, 3)}, r"points: should have shape \[3, 4\], got \[3, 3\]"),
         ({"sigmas": torch.ones(2, 2)}, r"sigmas: should have shape \[4\], got \[2, 2\]"),
         ({"centers": torch.ones(0, 4)}, r"centers: should not be empty, got 0; draw some samples"),
+        ({"sigmas": 0}, "sigmas: should be positive numbers, got 0; give bandwidths above 0"),
+        ({"sigmas": [0.1, -1.0]}, "sigmas: should be positive numbers, got -1.0"),
+        ({"sigmas": [float("nan")]}, "sigmas: should be positive numbers, got nan"),
+        ({"sigmas": ["0.1"]}, "sigmas: should be positive numbers, got '0.1'"),
+        ({"points": [[1.0]]}, r"points: should be a tensor, got \[\[1.0\]\]; give torch.tensor"),
         ({"sigmas": torch.ones(2).double()}, r"sigmas: should be torch.float32 on cpu as points"),
     ],
 )
-def test_what_does_not_fit_is_named(change: dict[str, torch.Tensor], message: str) -> None:
+def test_what_does_not_fit_is_named(change: dict[str, Any], message: str) -> None:
     good = {"points": torch.ones(3, 4), "centers": torch.ones(5, 4), "sigmas": torch.ones(2)}
     with pytest.raises(ValueError, match=f"parzen_log_likelihood: {message}"):
         parzen_log_likelihood(**(good | change))
+
+
+def test_bandwidths_may_be_numbers() -> None:
+    points, centers = torch.randn(3, 4), torch.randn(5, 4)
+    expected = parzen_log_likelihood(points, centers, torch.tensor([0.5, 2.0]))
+    assert parzen_log_likelihood(points, centers, [0.5, 2]).equal(expected)
+    assert parzen_log_likelihood(points, centers, 0.5).equal(expected[:1])

@@ -1,7 +1,9 @@
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ganbench.provenance import file_sha256
 from ganbench.report.build import build
 
 from .synthetic import Synthetic
@@ -25,6 +27,13 @@ def test_no_file_holds_a_date_or_a_folder_of_the_machine(built: Synthetic) -> No
             text = content.decode()
             assert str(built.folder) not in text, name
             assert not re.search(r"20\d\d-\d\d-\d\dT", text), name
+
+
+def test_the_report_names_the_records_it_was_made_from(built: Synthetic) -> None:
+    named = json.loads(built.out.read_text())["made_from"]
+    records = {path for path in built.results.rglob("*.json") if path.parent != built.out.parent}
+    expected = {path.relative_to(built.results).as_posix(): file_sha256(path) for path in records}
+    assert named == expected
 
 
 def test_a_suite_without_experiments_has_an_empty_table(tmp_path: Path) -> None:

@@ -68,12 +68,31 @@ def machines(tmp_path: Path) -> Machines:
 
 def test_a_seed_is_added_and_in_the_table(machines: Machines) -> None:
     source = machines.other / NAME / "seed_1"
-    assert machines.merge() == [f"{NAME}, seed_1: added from {source}"]
+    assert machines.merge()[0] == f"{NAME}, seed_1: added from {source}"
     (results,) = collect(machines.suite, machines.ours)
     assert results.seeds_with("ok") == [0, 1]
     times = [(machines.ours / NAME / "seed_1" / f"{s}.json").stat().st_mtime_ns for s in STAGES]
     assert times == sorted(times)
+    # All that snakemake compares with the data's record, which may be newer than the seed.
+    history = machines.ours / NAME / "seed_1" / "history.csv"
+    assert history.stat().st_mtime_ns > (machines.ours / "data" / "mnist.json").stat().st_mtime_ns
     assert not list((machines.ours / NAME).glob(".merge_*"))
+
+
+def test_what_comes_next_is_said_of_a_seed_without_samples_and_weights(machines: Machines) -> None:
+    line = machines.merge()[-1]
+    report = machines.ours / "report" / "report.json"
+    assert line.endswith(f"next: ganbench report --config {machines.suite} --out {report}")
+
+
+def test_a_seed_with_its_weights_needs_no_such_line(machines: Machines) -> None:
+    machines.edit("train", files={})
+    for name in json.loads(machines.path("train").read_text())["files"]:
+        if name.endswith(".safetensors"):
+            weights = machines.path("train").with_name(name)
+            weights.write_bytes(b"weights")
+            machines.edit("train", files={name: file_sha256(weights)})
+    assert len(machines.merge()) == 1
 
 
 def test_a_seed_twice_is_said_and_changes_nothing(machines: Machines) -> None:

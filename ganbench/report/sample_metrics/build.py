@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ganbench.config import Experiment, suite_experiments
 from ganbench.evaluation.measures import MEASURES
+from ganbench.inputs import missing
 from ganbench.records import Metric, Record, read_record, refuse_stale
 from ganbench.report.facts import commits
 from ganbench.report.sample_metrics.cells import cell
@@ -131,7 +132,7 @@ def build(suite_config: Path, results: Path, folder: Path) -> list[PrintedTable]
 
 
 def _read(path: Path, config: Path, experiment: Experiment) -> Record | None:
-    if not path.exists():
+    if missing(path):
         return None
     record = read_record(path)
     refuse_stale(path, record.config_digest, experiment.digest, config)

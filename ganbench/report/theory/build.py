@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from ganbench import chain
 from ganbench.archives import read_npz
 from ganbench.config import settings_digest
+from ganbench.errors import GanbenchError
+from ganbench.inputs import shown
 from ganbench.provenance import atomic_path
 from ganbench.records import Record, read_record, refuse_stale
 from ganbench.report.collect import Stored
@@ -86,6 +88,10 @@ def _read(path: Path, config: Path, experiment: TheoryExperiment, seeds: tuple[i
     now = settings_digest({"study": experiment.study.model_dump(mode="json"), "seeds": list(seeds)})
     refuse_stale(path, record.config_digest, now, config)
     chain.refuse({path: record})
+    if record.experiment != path.parent.name:
+        raise GanbenchError(
+            f"{path}: is of the experiment {shown(record.experiment)}; put it where it belongs"
+        )
     return Stored(path, record)
 
 
