@@ -24,7 +24,7 @@ def parzen_log_likelihood(
         points: [M, D].
         centers: [N, D], at least one.
         sigmas: [K], bandwidths, positive (their values are not checked: that would wait for a GPU).
-        impl: "reference" is plain torch, "triton" one kernel; "auto" the faster one.
+        impl: "reference" is plain torch, "triton" the kernels; "auto" the faster one.
 
     Raises:
         ValueError: an argument does not fit, or `impl` cannot run here.
@@ -63,10 +63,14 @@ def _forward(points: Tensor, centers: Tensor, sigmas: Tensor, impl: str) -> Tens
 
 
 def _backward(
-    grad: Tensor, points: Tensor, centers: Tensor, sigmas: Tensor, log_likelihood: Tensor
+    grad: Tensor, points: Tensor, centers: Tensor, sigmas: Tensor, log_likelihood: Tensor, impl: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    # One backward for both: no training step needs it, so that it has no kernel of its own.
-    return reference.parzen_log_likelihood_backward(grad, points, centers, sigmas, log_likelihood)
+    inputs = grad, points, centers, sigmas, log_likelihood
+    if impl == "reference":
+        return reference.parzen_log_likelihood_backward(*inputs)
+    from ganbench_kernels.parzen import launch
+
+    return launch.backward(*inputs)
 
 
 def _forward_fake(points: Tensor, centers: Tensor, sigmas: Tensor, impl: str) -> Tensor:
@@ -75,19 +79,20 @@ def _forward_fake(points: Tensor, centers: Tensor, sigmas: Tensor, impl: str) ->
 
 
 def _backward_fake(
-    grad: Tensor, points: Tensor, centers: Tensor, sigmas: Tensor, log_likelihood: Tensor
+    grad: Tensor, points: Tensor, centers: Tensor, sigmas: Tensor, log_likelihood: Tensor, impl: str
 ) -> tuple[Tensor, ...]:
-    del grad, log_likelihood
+    del grad, log_likelihood, impl
     return tuple(tensor.new_empty(tensor.shape) for tensor in (points, centers, sigmas))
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     # The output is the normaliser of the weights that the backward pass works out again by tiles.
     ctx.save_for_backward(*inputs[:3], output)
+    ctx.impl = inputs[3]
 
 
 def _backward_arguments(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    return grad, *ctx.saved_tensors
+    return grad, *ctx.saved_tensors, ctx.impl
 
 
 _fused = FusedOp(
