@@ -68,7 +68,15 @@ def builds() -> Iterator[Build]:
 
 
 def compile_build(build: Build, arch: str, settings: dict[str, Any] | None = None) -> Resources:
-    """Compiles a build for an architecture.
+    """Compiles a build and returns what it takes; arguments as for `compiled`."""
+    kernel = compiled(build, arch, settings)
+    read = _amd_resources if arch.startswith("gfx") else _nvidia_resources
+    registers, spills = read(kernel.asm, arch)
+    return Resources(registers, spills, kernel.metadata.shared)
+
+
+def compiled(build: Build, arch: str, settings: dict[str, Any] | None = None) -> Any:
+    """Returns what Triton makes of a build for an architecture.
 
     Args:
         build: from `builds`.
@@ -78,15 +86,13 @@ def compile_build(build: Build, arch: str, settings: dict[str, Any] | None = Non
     chosen = settings or settings_of(arch)[build.kernel.__name__][build.variant]
     options = {key: value for key, value in chosen.items() if key.islower()}
     blocks = {key: value for key, value in chosen.items() if key.isupper()}
+    ones = {build.one: 1} if build.one else {}
     # The default of enable_fp_fusion differs between versions of Triton.
-    compiled = triton.compile(
-        _source(build, {**build.constants, **blocks}),
+    return triton.compile(
+        _source(build, {**build.constants, **blocks, **ones}),
         target=TARGETS[arch],
         options=options | {"enable_fp_fusion": True},
     )
-    read = _amd_resources if arch.startswith("gfx") else _nvidia_resources
-    registers, spills = read(compiled.asm, arch)
-    return Resources(registers, spills, compiled.metadata.shared)
 
 
 def _source(build: Build, constants: dict[str, Any]) -> ASTSource:

@@ -68,3 +68,12 @@ def test_a_build_without_a_budget_fails(measured: Table) -> None:
     del budgets["sm_80"]["sgd_kernel/float32/odd"]
     (line,) = aot.problems(measured, budgets)
     assert "sm_80 sgd_kernel/float32/odd: measured and budgeted builds differ" in line
+
+
+def test_products_in_tf32_cut_their_factors() -> None:
+    """As kernels/README.md has it; three products in TF32 need factors that are rounded."""
+    rounds = {}
+    for name in ("maxout_fwd_kernel/tf32/plain", "parzen_kernel/float32"):
+        build = next(build for build in aot.builds() if build.name == name)
+        rounds[build.variant] = "cvt.rna.tf32" in aot.compiled(build, "sm_90").asm["ptx"]
+    assert rounds == {"tf32": False, "float32": True}
