@@ -25,6 +25,7 @@ from ganbench.records import Metric, Record
 from ganbench.stages.context import Job
 from ganbench.training import states
 from ganbench.training.checkpoints import Check, Checkpoints, State
+from ganbench.training.cost import seeds_at_once
 from ganbench.training.loop import Run
 from ganbench.training.progress import Progress
 
@@ -49,7 +50,8 @@ def train(
 ) -> list[Record]:
     """Trains seeds of one experiment together, each from its newest checkpoint.
 
-    Seeds whose checkpoints stand at different updates train in groups, one after the other.
+    Seeds whose checkpoints stand at different updates train in groups, one after the other, and so
+    do those that memory does not hold side by side.
 
     Args:
         jobs: what to train and where to write, one a seed.
@@ -80,7 +82,7 @@ def train(
             locks.enter_context(locked_folder(folder))
         # A signal after the last update must not end a run whose record is written.
         signals = locks.enter_context(_noted_signals())
-        for group in _groups(jobs, dataset, digests, restart):
+        for group in _waves(_groups(jobs, dataset, digests, restart)):
             records += group.train(dataset, digests, checkpoint_seconds, signals)
     messages = [record.message for record in records if record.status == "diverged"]
     if messages and not in_workflow:
@@ -214,6 +216,18 @@ def _groups(
         group.checkpoints.append(checkpoints)
         group.states += [newest] if newest else []
     return list(groups.values())
+
+
+def _waves(groups: list[_Group]) -> Iterator[_Group]:
+    """Yields groups that memory holds: a larger one in parts."""
+    for group in groups:
+        job, count = group.jobs[0], len(group.jobs)
+        most = seeds_at_once(job.experiment, job.device)
+        if count > most:
+            print(f"{count} seeds: memory holds {most} side by side, the others wait", flush=True)
+        for first in range(0, count, most):
+            part = slice(first, first + most)
+            yield _Group(group.jobs[part], group.checkpoints[part], group.states[part])
 
 
 def _check(job: Job, dataset: Dataset) -> Check:

@@ -15,10 +15,11 @@ from ganbench.training.fused.dense import DenseUpdate, fits
 from ganbench.training.fused.engine import Masks
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
+from ganbench_kernels import launching
 from ganbench_kernels.dispatch import has_triton
 
 if has_triton():
-    from ganbench_kernels.dense_update import kernels
+    from ganbench_kernels.dense_update import kernels, launch
 
 EXPERIMENTS = Path(__file__).parents[3] / "configs" / "experiments"
 IMAGES, SIDE, BATCH, SEEDS, UPDATES = 23, 4, 5, 2, 4
@@ -127,6 +128,31 @@ def test_updates_equal_the_engines(training: dict[str, Any]) -> None:
         torch.testing.assert_close(sums, expected_sums, rtol=1e-6, atol=1e-6)
         assert update.rate.item() == pytest.approx(rate, rel=1e-12)
         assert update.offsets.tolist() == [offset, offset + 1, offset + 2]
+
+
+def test_every_launch_says_what_its_grid_and_offsets_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`launching` refuses what a GPU cannot count; those that count in 64 bits give no reach."""
+    seen: dict[str, int] = {}
+
+    def refused(kernel: Any, grid: tuple[int, ...], *_: Any, reach: int = 0, **__: Any) -> None:
+        name = kernel.fn.__name__
+        monkeypatch.setattr(launching, "GRID", (0, 0, 0))
+        with pytest.raises(ValueError, match=rf"{name}: grid: should be at most"):
+            launching._check_sizes(kernel, grid, reach)
+        seen[name] = max(seen.get(name, 0), reach)
+
+    monkeypatch.setattr(launch, "launch", refused)
+    settings, seeds = experiment(max_column_norm=0.6), torch.arange(SEEDS)
+    DenseUpdate(
+        *players(settings, (1, SIDE, SIDE), SEEDS), torch.zeros(IMAGES, SIDE**2), seeds,
+        settings.training, torch.zeros(SEEDS, 4, dtype=torch.float64),
+        torch.zeros(SEEDS, 1, BATCH, dtype=torch.int64), torch.zeros(SEEDS, 2, BATCH, 3),
+    ).update()  # fmt: skip
+    names = {name for name in dir(kernels) if name.endswith("_kernel")}
+    assert seen.keys() == names
+    assert {name for name, reach in seen.items() if not reach} == {"advance_kernel", "bound_kernel"}
+    # The widest layer, of 16 inputs or units, at the rows of both halves of a batch.
+    assert all(reach >= 2 * BATCH * 8 for reach in seen.values() if reach)
 
 
 class Counted:
