@@ -1,6 +1,7 @@
 """The GPU's update of dense networks against the engine's, and what it launches and moves."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ import torch
 from torch import Tensor
 
 from ganbench.config import Experiment, load_experiment
+from ganbench.data.rows import Images
+from ganbench.evaluation import parzen
 from ganbench.training import networks
 from ganbench.training.fused import engine
 from ganbench.training.fused.dense import DenseUpdate, fits
 from ganbench.training.fused.engine import Masks
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
-from ganbench_kernels import launching
+from ganbench.training.loop import Run
+from ganbench_kernels import dispatch, launching
 from ganbench_kernels.dispatch import has_triton
 
 if has_triton():
@@ -128,6 +132,37 @@ def test_updates_equal_the_engines(training: dict[str, Any]) -> None:
         torch.testing.assert_close(sums, expected_sums, rtol=1e-6, atol=1e-6)
         assert update.rate.item() == pytest.approx(rate, rel=1e-12)
         assert update.offsets.tolist() == [offset, offset + 1, offset + 2]
+
+
+def test_auto_on_a_gpu_trains_by_these_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The branches of a GPU, made to run on a CPU: an epoch whose last batch is shorter."""
+    protocol = replace(parzen.GAN2014, samples=8)
+    monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", protocol)
+    # These kernels number the masks of an epoch without gaps, the engine leaves some.
+    monkeypatch.setattr(engine, "masks_per_update", lambda network: len(network.layers))
+    stream = torch.Generator().manual_seed(5)
+    raw = torch.randint(0, 256, (13, 1, SIDE, SIDE), dtype=torch.uint8, generator=stream)
+    data = Images(raw, 255.0, "unit_interval")
+    runs = []
+    for on_gpu in (False, True):
+        if on_gpu:
+            monkeypatch.setattr(Run, "replays", True)
+            monkeypatch.setattr(dispatch, "_triton_fits", lambda *_: True)
+            monkeypatch.setattr(dispatch, "_choices", {})
+        run = Run(experiment(phases=[{"epochs": 1}]), (0, 1), data, data.rows(slice(5)), 1)
+        while not run.finished:
+            run.run_epoch(lambda: None)
+        runs.append(run)
+    expected, actual = runs
+    assert actual.recorded is not None
+    assert actual.recorded.dense is not None
+    assert set(dispatch.choices().values()) == {"triton"}
+    for s in (0, 1):
+        theirs, ours = (run.state(s)[0] for run in (expected, actual))
+        for name in theirs.keys() - {"noise"}:
+            torch.testing.assert_close(ours[name], theirs[name], rtol=1e-4, atol=1e-5)
+        for one, two in zip(actual.progress[s].history, expected.progress[s].history, strict=True):
+            assert one == pytest.approx(two, rel=1e-3)
 
 
 def test_every_launch_says_what_its_grid_and_offsets_reach(monkeypatch: pytest.MonkeyPatch) -> None:
