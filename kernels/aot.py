@@ -51,8 +51,8 @@ TYPES = {
     "grad_scale": "fp32",
     "max_norm": "fp32",
 }
-# A size of 1 is a constant to a launch, which compiles the kernel anew for it. Of a hundred tried on
-# sm_90 these took the most beside the same kernel at other sizes; the last two are usual.
+# A size of 1 is a constant to a launch, which compiles the kernel anew for it. Of a hundred tried
+# on sm_90 these took the most beside the same kernel at other sizes; the last two are usual.
 ONES = {
     "input_gradient_kernel/tf32/tf32": "U",
     "linear_fwd_kernel/tf32/tf32": "U",
