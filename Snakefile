@@ -50,12 +50,19 @@ DEVICE = config.get("device", "auto")
 GPU = {"gpu": 1} if DEVICE == "cuda" else {}
 STATES = list(
     dict.fromkeys(
-        state for entry in EXPERIMENTS.values() for state in entry[1].evaluation.states
+        state for entry in EXPERIMENTS.values() for state in entry[1].states
     )
 )
 WEIGHTS = [
     f"generator_{state}.safetensors"
-    for state in dict.fromkeys(["last", "best_validation", *STATES])
+    for state in dict.fromkeys(
+        ["last", "best_validation"]
+        + [
+            state
+            for entry in EXPERIMENTS.values()
+            for state in entry[1].evaluation.states
+        ]
+    )
 ]
 SAMPLES = [f"samples_{state}.npy" for state in STATES]
 FIGURES = [f"figures_{state}.npz" for state in STATES]
@@ -97,21 +104,23 @@ def beside(names, experiment="{experiment}", seed="{seed}"):
     return [f"{RESULTS}/{experiment}/seed_{seed}/{name}" for name in names]
 
 
-def of_states(stem, suffix):
-    """Input: a file of each reported state of the experiment."""
-    return lambda wildcards: beside(
-        f"{stem}_{state}.{suffix}" for state in settings(wildcards).evaluation.states
+def weights(wildcards):
+    """Input: those of each reported state of training."""
+    return beside(
+        f"generator_{state}.safetensors"
+        for state in settings(wildcards).evaluation.states
     )
+
+
+def samples(wildcards):
+    """Input: those of each reported state, and of each way to sample the last one."""
+    return beside(f"samples_{state}.npy" for state in settings(wildcards).states)
 
 
 def redrawn_weights(wildcards):
     """Input: what further draws come from; none where the samples at hand are all."""
     several = settings(wildcards).evaluation.draws > 1
-    files = ["train.json"] + [
-        f"generator_{state}.safetensors"
-        for state in settings(wildcards).evaluation.states
-    ]
-    return beside(files) if several else []
+    return beside(["train.json"]) + weights(wildcards) if several else []
 
 
 def headline(wildcards):
@@ -286,7 +295,7 @@ for experiment, name, group in BATCHES:
 rule sample:
     input:
         beside(["train.json"]),
-        of_states("generator", "safetensors"),
+        weights,
     output:
         beside([*SAMPLES, *FIGURES]),
         record=f"{RESULTS}/{{experiment}}/seed_{{seed}}/sample.json",
@@ -310,7 +319,7 @@ rule sample:
 rule evaluate:
     input:
         beside(["sample.json"]),
-        of_states("samples", "npy"),
+        samples,
         redrawn_weights,
     output:
         f"{RESULTS}/{{experiment}}/seed_{{seed}}/evaluate.json",

@@ -12,7 +12,7 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-from ganbench.config import Experiment, Suite
+from ganbench.config import METHODS, Suite
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "results" / "published"
@@ -71,7 +71,7 @@ def configuration() -> str:
     """Returns the reference of experiment and suite files, from the models that read them."""
     lines = ["# Configuration", ""]
     seen: set[str] = set()
-    for model in (Experiment, Suite):
+    for model in (*METHODS.values(), Suite):
         schema = model.model_json_schema()
         for title, one in ((model.__name__, schema), *schema.get("$defs", {}).items()):
             if title not in seen and "properties" in one:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor, nn
 
-    from ganbench.config import Experiment
+    from ganbench.config import Adversarial
     from ganbench.records import Record
 
 DEFAULT_DATASET = "mnist"
@@ -235,7 +235,7 @@ class TrainedGenerator:
     """
 
     module: "nn.Module"
-    experiment: "Experiment"
+    experiment: "Adversarial"
 
     def sample(self, count: int, seed: int = 0) -> "Tensor":
         """Returns samples (count, C, H, W), pixels as the experiment's preprocessing has them."""
@@ -321,6 +321,7 @@ def load_generator(folder: Path | str, checkpoint: str = "last") -> TrainedGener
     """
     import torch
 
+    from ganbench.config import Adversarial
     from ganbench.data.rows import Images
     from ganbench.records import companion, known_experiment, read_record
     from ganbench.stages.sample import load_generator as load
@@ -332,6 +333,11 @@ def load_generator(folder: Path | str, checkpoint: str = "last") -> TrainedGener
         names = ", ".join(sorted(record.files))
         raise GanbenchError(f"{path}: has no {shown(weights)}; it has {names or 'no weights'}")
     experiment = known_experiment(record)
+    if not isinstance(experiment, Adversarial):
+        raise GanbenchError(
+            f"{path}: its method is {experiment.method}, not a generator of noise; "
+            "draw its samples with `ganbench sample`"
+        )
     # Of an image only the shape matters.
     shape = DATASETS[experiment.dataset].shape
     image = Images(torch.zeros(1, *shape, dtype=torch.uint8), 1.0, experiment.preprocessing)

@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ganbench import __version__
-from ganbench.config import load_suite, suite_experiments
+from ganbench.checkout import git_state
+from ganbench.config import Adversarial, load_suite, suite_experiments
 from ganbench.data.fetch import available, data_directory
-from ganbench.provenance import device_name, git_state, versions
+from ganbench.provenance import device_name, versions
 from ganbench.stages.context import resolve_device
 from ganbench.training.cost import Cost, Rates, cost, measure_rates
 
@@ -62,21 +63,29 @@ def _plan(suite: Path, directory: Path, rates: Rates) -> Table:
         words = column in ("experiment", "data", "found")
         table.add_column(column, justify="left" if words else "right", no_wrap=True)
     total_hours = total_bytes = 0.0
+    uncounted: list[str] = []
     for name, _, experiment, seeds in suite_experiments(suite):
-        needed: Cost = cost(experiment)
         has_data = available(experiment.dataset, directory)
-        seconds = needed.seconds(rates)
-        total_hours += len(seeds) * seconds / 3600
-        total_bytes += len(seeds) * needed.disk_bytes
+        figures = ["-"] * 3
+        if isinstance(experiment, Adversarial):
+            needed: Cost = cost(experiment)
+            seconds = needed.seconds(rates)
+            total_hours += len(seeds) * seconds / 3600
+            total_bytes += len(seeds) * needed.disk_bytes
+            figures = [
+                f"{1000 * seconds / needed.updates:.0f}",
+                f"{seconds / 3600:.2f}",
+                f"{needed.disk_bytes / 1e9:.1f}",
+            ]
+        else:
+            uncounted.append(name)
         table.add_row(
             name,
             experiment.dataset,
             "yes" if has_data else "no",
             str(len(seeds)),
-            str(experiment.training.epochs),
-            f"{1000 * seconds / needed.updates:.0f}",
-            f"{seconds / 3600:.2f}",
-            f"{needed.disk_bytes / 1e9:.1f}",
+            str(experiment.epochs),
+            *figures,
         )
     theory = len(load_suite(suite).theory)
     if not table.rows:
@@ -86,5 +95,7 @@ def _plan(suite: Path, directory: Path, rates: Rates) -> Table:
         f"Rough: {total_hours:.1f} hours of training in all, one job at a time, and at most "
         f"{total_bytes / 1e9:.1f} GB, if all data can be had."
     )
+    if uncounted:
+        table.caption += f" Not counted: {', '.join(uncounted)}; docs/methods/ says what they take."
     table.caption_justify = "left"
     return table

@@ -1,4 +1,4 @@
-"""Where a number comes from (code, commit, versions, machine), and writing whole files."""
+"""Where a number comes from (code, versions, machine), and writing whole files."""
 
 import errno
 import fcntl
@@ -8,7 +8,6 @@ import importlib.util
 import os
 import platform
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,72 +92,6 @@ def file_sha256(path: Path) -> str:
     """
     with open_input(path, LARGEST_FILE, "give a file that can be read") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@cache
-def git_state() -> tuple[str, bool]:
-    """Returns the commit of the source tree, and whether it was changed.
-
-    Outside a checkout of ours the commit is what the environment variable GANBENCH_COMMIT says,
-    else "". Only changes to tracked files outside results/ count: results are what runs write.
-    """
-    root, problem = _root(), git_problem()
-    commit = os.environ.get("GANBENCH_COMMIT", "")
-    if problem and not commit:
-        print(
-            f"{root}: its commit is not recorded ({problem}); make git read it, "
-            "or set GANBENCH_COMMIT",
-            file=sys.stderr,
-        )
-    if problem or not _is_our_checkout(root):
-        return commit, False
-    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
-    return _git(root, "rev-parse", "HEAD")[0] or commit, bool(changed[0])
-
-
-@cache
-def git_problem() -> str:
-    """Returns why the commit of a checkout cannot be read, such as dubious ownership; else ""."""
-    root = _root()
-    return _git(root, "rev-parse", "HEAD")[1] if (root / ".git").exists() else ""
-
-
-def _root() -> Path:
-    return Path(__file__).resolve().parent.parent
-
-
-def _is_our_checkout(root: Path) -> bool:
-    """Whether the commit is ours: not that of a repository into which the package was copied."""
-    project = root / "pyproject.toml"
-    ours = r'^name *= *"ganbench"'
-    return (
-        (root / ".git").exists()
-        and project.is_file()
-        and re.search(ours, project.read_text(encoding="utf-8"), re.MULTILINE) is not None
-        and bool(_git(root, "ls-files", "--", "ganbench/provenance.py")[0])
-    )
-
-
-def _git(root: Path, *arguments: str) -> tuple[str, str]:
-    """Returns what git says, and why it fails."""
-    # Inside a hook these name the repository that the hook belongs to.
-    others = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
-    environment = {name: value for name, value in os.environ.items() if name not in others}
-    try:
-        result = subprocess.run(
-            ["git", *arguments],
-            cwd=root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-    except FileNotFoundError:
-        return "", "git is not installed"
-    if result.returncode:
-        return "", reason(ValueError(next(iter(result.stderr.splitlines()), "git fails")))
-    return result.stdout.strip(), ""
 
 
 def versions() -> dict[str, str]:

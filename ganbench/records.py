@@ -2,24 +2,20 @@
 
 import json
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ganbench.config import Experiment
+from ganbench.checkout import git_problem, git_state
+from ganbench.config import Experiment, experiment_class
 from ganbench.errors import GanbenchError
 from ganbench.inputs import missing, read_model, shown
 from ganbench.numerics import NUMERICS, version_of
-from ganbench.provenance import (
-    atomic_path,
-    code_digest,
-    device_name,
-    file_sha256,
-    git_state,
-    versions,
-)
+from ganbench.provenance import atomic_path, code_digest, device_name, file_sha256, versions
 
 SCHEMA_VERSION = 1
 Status = Literal["ok", "diverged", "data_not_available"]
@@ -73,6 +69,18 @@ class Metric(_Strict):
         return self
 
 
+class Environment(_Strict):
+    """What a part of a training run was computed with."""
+
+    from_update: int = Field(ge=0, description="How many updates were made before this part.")
+    code_digest: str = Field(description="Of the stage's syntax trees.")
+    versions: dict[str, str] = Field(description="python, torch, triton, numpy.")
+    device: str = Field(description="Model of the processor or GPU.")
+    threads: int = Field(ge=0, description="CPU threads of torch.")
+    instruction_set: str = Field(description="AVX2, AVX512 ..., and a GPU's architecture.")
+    impl: str = Field(description="reference (plain torch) or triton.")
+
+
 class Provenance(_Strict):
     """Who computed it, where, with what."""
 
@@ -82,6 +90,7 @@ class Provenance(_Strict):
         description="Version of the stage's numbers; absent in records older than versions.",
     )
     git_commit: str = Field(description="Empty outside a git checkout.")
+    git_problem: str = Field(default="", description="Why git did not give the commit.")
     git_dirty: bool = Field(description="Whether tracked files differed from the commit.")
     versions: dict[str, str] = Field(description="python, torch, triton, numpy.")
     device: str = Field(description="Model of the processor or GPU.")
@@ -90,6 +99,17 @@ class Provenance(_Strict):
     precision: str = Field(description="Of the matrix products.")
     started_at: str = Field(description="UTC, ISO 8601.")
     wall_time_s: float = Field(ge=0, description="Seconds, summed over resumed runs.")
+    environments: list[Environment] = Field(
+        default_factory=list,
+        description="Of `train`: a new one where the run went on elsewhere or with other code.",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Provenance":
+        starts = [one.from_update for one in self.environments]
+        if sorted(set(starts)) != starts:
+            raise ValueError(f"environments start at updates {shown(starts)}, should ascend")
+        return self
 
 
 class Record(_Strict):
@@ -143,6 +163,7 @@ def provenance(
     impl: str = "none",
     precision: str = "none",
     earlier_s: float = 0.0,
+    environments: Sequence[Environment] = (),
 ) -> Provenance:
     """Returns the provenance of a stage that ends now.
 
@@ -154,12 +175,14 @@ def provenance(
         impl: which kernels ran.
         precision: of the matrix products.
         earlier_s: seconds of runs that this one resumed.
+        environments: of a training run's parts.
     """
     commit, dirty = git_state()
     return Provenance(
         code_digest=code_digest(stage),
         numerics=NUMERICS[stage],
         git_commit=commit,
+        git_problem=git_problem(),
         git_dirty=dirty,
         versions=versions(),
         device=device_name(device),
@@ -169,6 +192,7 @@ def provenance(
         started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         # A clock may be put back while a stage runs.
         wall_time_s=round(max(time.time() - started, 0.0) + earlier_s, 3),
+        environments=list(environments),
     )
 
 
@@ -234,13 +258,13 @@ def known_experiment(record: Record) -> Experiment:
     Raises:
         GanbenchError: this version does not know them.
     """
-    try:
-        return Experiment.model_validate(record.config)
-    except ValidationError:
-        raise GanbenchError(
-            f"{record.experiment}, seed {record.seed}: its {record.stage} record holds settings of "
-            "another version; delete it and run its stage again"
-        ) from None
+    with suppress(ValidationError):
+        if model := experiment_class(record.config):
+            return model.model_validate(record.config)
+    raise GanbenchError(
+        f"{record.experiment}, seed {record.seed}: its {record.stage} record holds settings of "
+        "another version; delete it and run its stage again"
+    )
 
 
 def companion(path: Path, record: Record, name: str) -> Path:

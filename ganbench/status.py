@@ -90,7 +90,7 @@ def jobs(results: Path, suite: Path) -> Iterator[Job]:
     """Yields where each job stands: the seeds of an experiment, what they share, then theory."""
     for name, _, experiment, seeds in suite_experiments(suite):
         for seed in seeds:
-            yield _seed(results, name, seed, experiment.training.epochs)
+            yield _seed(results, name, seed, experiment.epochs)
         for shared in ("baselines", "sample_metrics"):
             state = _recorded(results / name / f"{shared}.json") or "waiting"
             yield Job(name, shared.replace("_", " "), state)

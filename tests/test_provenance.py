@@ -7,7 +7,6 @@ import importlib
 import itertools
 import os
 import resource
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,8 +22,6 @@ from ganbench.provenance import (
     code_digest,
     device_name,
     file_sha256,
-    git_problem,
-    git_state,
     locked_folder,
     stage_modules,
     versions,
@@ -201,90 +198,6 @@ def test_a_read_only_file_system_is_one_line(
 
     with pytest.raises(GanbenchError, match=r"cannot be written \(Read-only file system\); "):
         write()
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    return subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A git checkout in whose package folder `provenance` believes to lie."""
-    root = tmp_path / "checkout"
-    for name in ("ganbench/provenance.py", "ganbench/code.py", "results/table.csv"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("old")
-    (root / "pyproject.toml").write_text('[project]\nname = "ganbench"\n')
-    monkeypatch.setattr(provenance, "__file__", str(root / "ganbench" / "provenance.py"))
-    forget()
-    yield root
-    forget()
-
-
-def forget() -> None:
-    git_state.cache_clear()
-    git_problem.cache_clear()
-
-
-def test_a_commit_and_whether_its_source_was_changed(checkout: Path) -> None:
-    git(checkout, "init", "-q")
-    git(checkout, "add", ".")
-    git(checkout, "commit", "-qm", "first")
-    commit = git(checkout, "rev-parse", "HEAD")
-    (checkout / "results" / "table.csv").write_text("new")
-    (checkout / "ganbench" / "untracked.py").write_text("new")
-    assert git_state() == (commit, False)
-    git_state.cache_clear()
-    (checkout / "ganbench" / "code.py").write_text("new")
-    assert git_state() == (commit, True)
-
-
-@pytest.mark.usefixtures("checkout")
-def test_no_checkout_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert git_state() == ("", False)
-    forget()
-    monkeypatch.setenv("PATH", "")
-    assert git_state() == ("", False)
-
-
-def commit_all(root: Path) -> str:
-    git(root, "init", "-q")
-    git(root, "add", ".")
-    git(root, "commit", "-qm", "first")
-    return git(root, "rev-parse", "HEAD")
-
-
-def test_a_copy_in_somebody_elses_repository_has_no_commit(checkout: Path) -> None:
-    commit_all(checkout.parent)
-    assert git_state() == ("", False)
-
-
-def test_a_package_beside_somebody_elses_project_has_no_commit(checkout: Path) -> None:
-    (checkout / "pyproject.toml").write_text('[project]\nname = "theirs"\n')
-    commit_all(checkout)
-    assert git_state() == ("", False)
-
-
-def test_a_hooks_repository_is_not_ours(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commit = commit_all(checkout)
-    monkeypatch.setenv("GIT_DIR", "/nowhere")
-    assert git_state() == (commit, False)
-
-
-def test_dubious_ownership_is_said(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    commit_all(checkout)
-    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    assert git_state() == ("", False)
-    assert "detected dubious ownership" in git_problem()
-    error = capsys.readouterr().err
-    assert error.startswith(f"{checkout}: its commit is not recorded (fatal: detected dubious")
-    assert error.endswith("; make git read it, or set GANBENCH_COMMIT\n")
-    assert error.count("\n") == 1
 
 
 SYNTAX = (

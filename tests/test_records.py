@@ -109,6 +109,14 @@ def test_numbers_that_are_none_are_refused(value: float) -> None:
         Metric(name="log_likelihood", value=value, unit="nats")
 
 
+def test_environments_follow_each_other() -> None:
+    part = {"code_digest": "c", "versions": {}, "device": "CPU", "threads": 1}
+    part |= {"instruction_set": "AVX2", "impl": "reference"}
+    for wrong in ([4, 0], [0, 0]):
+        with pytest.raises(ValidationError, match="should ascend"):
+            provenance_of(environments=[part | {"from_update": start} for start in wrong])
+
+
 def test_a_missing_record_is_named(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     with pytest.raises(GanbenchError) as error:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from ganbench.bench.timing import SHORTEST_SAMPLE_S, interleaved, ratio
-from ganbench.provenance import device_name, git_state, versions
+from ganbench.checkout import git_state
+from ganbench.provenance import device_name, versions
 
 Call = Callable[[], object]
 OURS = "ours"

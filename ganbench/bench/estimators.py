@@ -22,13 +22,14 @@ from sklearn.neighbors import KernelDensity
 from torch import Tensor
 
 from ganbench import seeding
+from ganbench.checkout import git_state
 from ganbench.data import sample_files
 from ganbench.data.datasets import load
 from ganbench.data.fetch import data_directory
 from ganbench.data.rows import Images
 from ganbench.errors import GanbenchError
 from ganbench.evaluation import parzen
-from ganbench.provenance import atomic_path, device_name, git_state
+from ganbench.provenance import atomic_path, device_name
 
 TRUTH = "explicit formula, float64"
 TOLERANCES: tuple[dict[str, float], ...] = (

@@ -30,7 +30,7 @@ class Product(NamedTuple):
         return 2 * self.rows * self.inner * self.columns
 
 
-def products(experiment: config.Experiment, pixels: int) -> list[Product] | None:
+def products(experiment: config.Adversarial, pixels: int) -> list[Product] | None:
     """Returns the products of a one-pass update; none where the networks convolve.
 
     Args:

@@ -23,14 +23,14 @@ Call = Callable[[], object]
 def mnist_update() -> Call:
     """One training update of the paper's MNIST networks at batch 100."""
     import ganbench
-    from ganbench.config import load_experiment
+    from ganbench.config import load_adversarial
     from ganbench.data.rows import Images
     from ganbench.training.loop import Run
 
     raw = torch.randint(0, 256, (1_000, 1, 28, 28), dtype=torch.uint8)
     images = Images(raw, WHITE, "unit_interval")
     config = Path(ganbench.__file__).parents[1] / "configs" / "experiments" / "mnist.yaml"
-    run = Run(load_experiment(config), [0], images, images.rows(), 1)
+    run = Run(load_adversarial(config), [0], images, images.rows(), 1)
     index = torch.arange(BATCH)
     return lambda: run.update(index.unsqueeze(0))
 

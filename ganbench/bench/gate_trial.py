@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.bench.compare import LIMIT, PAIRS, SURE, base_tree, compare
-from ganbench.provenance import atomic_path, device_name, git_state, versions
+from ganbench.checkout import git_state
+from ganbench.provenance import atomic_path, device_name, versions
 
 SLOWDOWN = 0.15
 BENCHMARK = "mnist_update"

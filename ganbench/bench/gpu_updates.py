@@ -19,7 +19,7 @@ import torch
 
 from ganbench.bench import floor, gpu_timing, rivals, updates
 from ganbench.bench.kernels import PRECISIONS, machine, require_gpu
-from ganbench.config import Experiment
+from ganbench.config import Adversarial
 from ganbench.errors import GanbenchError
 from ganbench.training.fused import graph_epoch
 from ganbench.training.fused.replay import Replay
@@ -104,7 +104,7 @@ def _plan() -> Iterator[tuple[str, str, str, int]]:
                 yield update, network, precision, seeds
 
 
-def _ours(settings: Experiment, precision: str, seeds: int) -> Timed:
+def _ours(settings: Adversarial, precision: str, seeds: int) -> Timed:
     del precision
     size = settings.training.batch_size
     data = updates.images(settings, count=(UPDATES + 1) * size)
@@ -124,7 +124,7 @@ def _ours(settings: Experiment, precision: str, seeds: int) -> Timed:
     )
 
 
-def _floor(settings: Experiment, precision: str, seeds: int) -> Timed | None:
+def _floor(settings: Adversarial, precision: str, seeds: int) -> Timed | None:
     data = updates.images(settings, count=1)
     wanted = floor.products(settings, prod(data.shape))
     if wanted is None:
@@ -135,7 +135,7 @@ def _floor(settings: Experiment, precision: str, seeds: int) -> Timed | None:
 
 
 def _plain(
-    settings: Experiment, precision: str, seeds: int, mode: str | None = None
+    settings: Adversarial, precision: str, seeds: int, mode: str | None = None
 ) -> Timed:  # fmt: skip
     assert seeds == 1
     data = updates.images(settings)
@@ -147,11 +147,11 @@ def _plain(
     return Timed(lambda: [loop.update(index) for _ in range(UPDATES)])
 
 
-def _compiled(settings: Experiment, precision: str, seeds: int) -> Timed:
+def _compiled(settings: Adversarial, precision: str, seeds: int) -> Timed:
     return _plain(settings, precision, seeds, "reduce-overhead")
 
 
-MAKERS: dict[str, Callable[[Experiment, str, int], Timed | None]] = {
+MAKERS: dict[str, Callable[[Adversarial, str, int], Timed | None]] = {
     "ours": _ours,
     "floor": _floor,
     "plain": _plain,

@@ -18,8 +18,9 @@ from ganbench.bench.gpu_timing import (
     write_rows,
 )
 from ganbench.bench.kernel_cases import cases, runnable
+from ganbench.checkout import git_state
 from ganbench.errors import GanbenchError
-from ganbench.provenance import atomic_path, device_name, git_state, versions
+from ganbench.provenance import atomic_path, device_name, versions
 from ganbench_kernels.spec import Benchmark
 
 if TYPE_CHECKING:

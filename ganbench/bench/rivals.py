@@ -125,7 +125,7 @@ class PlainLoop:
 
     def __init__(
         self,
-        experiment: config.Experiment,
+        experiment: config.Adversarial,
         images: Float[Tensor, "m d"],
         shape: Shape,
         compiled: bool = False,
@@ -200,7 +200,7 @@ Update = Callable[[Tensor], object]
 
 
 def torch_rivals(
-    experiment: config.Experiment, images: Float[Tensor, "m d"], shape: Shape
+    experiment: config.Adversarial, images: Float[Tensor, "m d"], shape: Shape
 ) -> dict[str, Update]:
     """Returns the update of each torch rival; each takes the rows' indices."""
     loops = {

@@ -25,7 +25,7 @@ class JaxLoop:
         images: rows of pixels to train on.
     """
 
-    def __init__(self, experiment: config.Experiment, images: NDArray[np.float32]) -> None:
+    def __init__(self, experiment: config.Adversarial, images: NDArray[np.float32]) -> None:
         os.environ.setdefault("XLA_FLAGS", ONE_THREAD)
         self.images = jnp.asarray(images)
         self.key = jax.random.key(0)
@@ -55,7 +55,7 @@ def initial(settings: tuple[Any, ...], inputs: int, draw: np.random.Generator) -
     return layers
 
 
-def step_of(experiment: config.Experiment) -> Callable[..., Any]:
+def step_of(experiment: config.Adversarial) -> Callable[..., Any]:
     """Returns (state, images, index, key) -> state."""
     training = experiment.training
     generator_layers: tuple[Any, ...] = experiment.generator.layers

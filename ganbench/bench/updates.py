@@ -13,7 +13,7 @@ from ganbench.bench import rivals
 from ganbench.bench.contest import Call, Contest
 from ganbench.bench.floor import floor, products
 from ganbench.catalogue import DATASETS
-from ganbench.config import Experiment, Linear, Maxout, load_experiment
+from ganbench.config import Adversarial, Linear, Maxout, load_adversarial
 from ganbench.data.rows import Images
 from ganbench.training.cost import cost
 from ganbench.training.loop import Run
@@ -57,13 +57,13 @@ def contest(name: str, precision: str) -> Contest:
     )
 
 
-def experiment(name: str, **training: Any) -> Experiment:
+def experiment(name: str, **training: Any) -> Adversarial:
     """Returns an experiment of the source tree; keywords replace its training settings."""
-    loaded = load_experiment(CONFIGS / f"{name}.yaml")
+    loaded = load_adversarial(CONFIGS / f"{name}.yaml")
     return loaded.model_copy(update={"training": loaded.training.model_copy(update=training)})
 
 
-def images(settings: Experiment, count: int = IMAGES) -> Images:
+def images(settings: Adversarial, count: int = IMAGES) -> Images:
     """Returns random images of the size of an experiment's data set."""
     shape = DATASETS[settings.dataset].shape
     stream = torch.Generator().manual_seed(0)
@@ -71,23 +71,23 @@ def images(settings: Experiment, count: int = IMAGES) -> Images:
     return Images(raw, WHITE, settings.preprocessing)
 
 
-def run(settings: Experiment, data: Images, device: str = "cpu", seeds: int = 1) -> Run:
+def run(settings: Adversarial, data: Images, device: str = "cpu", seeds: int = 1) -> Run:
     """Returns the training of the first seeds, side by side, at its start."""
     return Run(settings, range(seeds), data, data.rows(slice(MONITORED)), 1, device)
 
 
-def batch(settings: Experiment) -> Tensor:
+def batch(settings: Adversarial) -> Tensor:
     """Returns the indices of a minibatch."""
     return torch.arange(settings.training.batch_size)
 
 
-def our_update(settings: Experiment, data: Images) -> Call:
+def our_update(settings: Adversarial, data: Images) -> Call:
     """Returns a call without arguments: our next update."""
     ours, index = run(settings, data), batch(settings).unsqueeze(0)
     return lambda: ours.update(index)
 
 
-def rival_updates(settings: Experiment, data: Images) -> tuple[dict[str, Call], dict[str, str]]:
+def rival_updates(settings: Adversarial, data: Images) -> tuple[dict[str, Call], dict[str, str]]:
     """Returns the rivals' updates by name, and why others are missing.
 
     `floor` is no rival but the update's matrix products alone, in the experiment's precision.
@@ -121,7 +121,7 @@ def rival_updates(settings: Experiment, data: Images) -> tuple[dict[str, Call], 
     return calls, absent
 
 
-def no_jax(settings: Experiment) -> str | None:
+def no_jax(settings: Adversarial) -> str | None:
     """Returns why there is no JAX rival of an experiment; none where there is one."""
     if find_spec("jax") is None:
         return "JAX is not installed (extra: rivals)"

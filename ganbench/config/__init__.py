@@ -1,6 +1,8 @@
 """Experiments and suites as files: YAML for people, frozen models for code."""
 
 from ganbench.config.experiment import (
+    METHODS,
+    Adversarial,
     DatasetName,
     Discriminator,
     Evaluation,
@@ -9,13 +11,17 @@ from ganbench.config.experiment import (
     Objective,
     Phase,
     Precision,
+    Rival,
     Suite,
     Training,
+    experiment_class,
+    load_adversarial,
     load_experiment,
 )
 from ganbench.config.files import load, settings_digest
 from ganbench.config.frozen import Frozen, Title
 from ganbench.config.layers import ConvolutionalMaxout, Linear, Maxout, TransposedConvolution
+from ganbench.config.methods import Recipe
 from ganbench.config.suite import (
     entry_file,
     experiment_name,
@@ -24,6 +30,8 @@ from ganbench.config.suite import (
 )
 
 __all__ = [
+    "METHODS",
+    "Adversarial",
     "ConvolutionalMaxout",
     "DatasetName",
     "Discriminator",
@@ -36,13 +44,17 @@ __all__ = [
     "Objective",
     "Phase",
     "Precision",
+    "Recipe",
+    "Rival",
     "Suite",
     "Title",
     "Training",
     "TransposedConvolution",
     "entry_file",
+    "experiment_class",
     "experiment_name",
     "load",
+    "load_adversarial",
     "load_experiment",
     "load_suite",
     "settings_digest",

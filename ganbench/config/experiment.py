@@ -5,15 +5,26 @@ changes a scientific setting. A variant is a file of its own that says `extends:
 repeats only what differs.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    create_model,
+    model_validator,
+)
 
 from ganbench.catalogue import DATASETS
-from ganbench.config.files import load, settings_digest
+from ganbench.config.files import load, read_extended, settings_digest, validate
 from ganbench.config.frozen import Frozen, Title, list_field
 from ganbench.config.layers import DiscriminatorLayer, GeneratorLayer, Linear
+from ganbench.config.methods import RECIPES, Recipe
+from ganbench.errors import ConfigError
+from ganbench.inputs import shown
 
 Checkpoint = Literal["last", "best_validation"]
 if TYPE_CHECKING:
@@ -22,6 +33,7 @@ else:
     DatasetName = Literal[tuple(DATASETS)]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Objective = Literal["non_saturating", "minimax", "hinge", "wasserstein"]
+ProtocolName = Literal["gan2014", "gmmn2015", "fine"]
 NAME = "[a-z0-9_]+"
 Probability = Annotated[float, Field(gt=0, le=1)]
 
@@ -134,11 +146,18 @@ class Training(Frozen):
         return sum(phase.epochs for phase in self.phases)
 
 
+def _repeat(names: Sequence[str]) -> bool:
+    return len(set(names)) < len(names)
+
+
 class Evaluation(Frozen):
     """What is measured, and when (D3)."""
 
-    protocol: Literal["gan2014", "gmmn2015", "fine"] = Field(
+    protocol: ProtocolName = Field(
         "gan2014", description="Fixes samples, validation images and bandwidth grid by name."
+    )
+    further_protocols: tuple[ProtocolName, ...] = list_field(
+        "Protocols that score the headline's samples too, in numbers of their own.", default=()
     )
     draws: PositiveInt = Field(
         1,
@@ -160,8 +179,10 @@ class Evaluation(Frozen):
 
     @model_validator(mode="after")
     def _states_differ(self) -> Self:
-        if len(set(self.checkpoints)) < len(self.checkpoints):
+        if _repeat(self.checkpoints):
             raise ValueError("'checkpoints' should name no state twice")
+        if self.protocol in self.further_protocols or _repeat(self.further_protocols):
+            raise ValueError("'further_protocols' should name each other protocol once")
         if list(self.report_epochs) != sorted(set(self.report_epochs)):
             raise ValueError("'report_epochs' should ascend and name no epoch twice")
         return self
@@ -173,8 +194,9 @@ class Evaluation(Frozen):
 
 
 class Experiment(Frozen):
-    """One row of the table."""
+    """One row of the table; each method has a class of its own, which `experiment_class` finds."""
 
+    method: str = Field(description="How the model is trained.")
     title: Title = Field(description="How tables and figures call it.")
     note: Title = Field("", description="What a reader of the row must know (budget, stand-in).")
     paper_column: Literal["MNIST", "TFD"] | None = Field(
@@ -188,34 +210,57 @@ class Experiment(Frozen):
         "unit_interval",
         description="Pixels in [0, 1], or each image centred and scaled to L2 norm 55.",
     )
-    generator: Generator
-    discriminator: Discriminator
-    training: Training
     evaluation: Evaluation
 
     @model_validator(mode="after")
     def _reported_epochs_exist(self) -> Self:
         # Earlier phases have generators with fewer layers, which no reported state may mix with.
-        first = self.training.epochs - self.training.phases[-1].epochs
+        first = self.epochs - self.phase_epochs[-1]
         for epoch in self.evaluation.report_epochs:
-            if not first < epoch <= self.training.epochs:
+            if not first < epoch <= self.epochs:
                 raise ValueError(
                     f"'report_epochs' has {epoch}, but the last phase is epochs {first + 1} to "
-                    f"{self.training.epochs}"
+                    f"{self.epochs}"
                 )
         return self
+
+    @property
+    def phase_epochs(self) -> tuple[int, ...]:
+        """Passes over the training set in each phase."""
+        raise NotImplementedError
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training set, all phases together."""
+        return sum(self.phase_epochs)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of all that is sampled and reported; the first one is the headline."""
+        return self.evaluation.states
+
+    def weights_of(self, state: str) -> str:
+        """Returns the state of training whose weights are sampled for a reported state."""
+        return state
+
+    def _trained_settings(self) -> dict[str, Any]:
+        """The settings of the model and of its training."""
+        raise NotImplementedError
 
     @property
     def digest(self) -> str:
         """Identifies every setting that can change a number."""
         settings = self.model_dump(mode="json", exclude={"title", "note", "figure"})
+        if self.method == "adversarial":
+            # Records from before there were other methods do not name it.
+            del settings["method"]
         return settings_digest(_without_later(settings))
 
     @property
     def training_digest(self) -> str:
         """Identifies every setting that can change the weights or the history."""
-        included = {"dataset", "preprocessing", "generator", "discriminator", "training"}
-        settings = self.model_dump(mode="json", include=included)
+        settings = self.model_dump(mode="json", include={"dataset", "preprocessing"})
+        settings |= self._trained_settings()
         settings["monitor_every"] = self.evaluation.monitor_every
         if self.evaluation.protocol != "gan2014":
             # It monitors training and chooses the best state; named only where it is another (D9).
@@ -232,6 +277,78 @@ class Experiment(Frozen):
         return settings_digest(settings | measured)
 
 
+class Adversarial(Experiment):
+    """A generator and a discriminator, as in the paper."""
+
+    method: Literal["adversarial"] = Field(
+        "adversarial", description="How the model is trained; `recipe` holds any other method's."
+    )
+    generator: Generator
+    discriminator: Discriminator
+    training: Training
+
+    @property
+    def phase_epochs(self) -> tuple[int, ...]:
+        """Passes over the training set in each phase."""
+        return tuple(phase.epochs for phase in self.training.phases)
+
+    def _trained_settings(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", include={"generator", "discriminator", "training"})
+
+
+class Rival(Experiment):
+    """A method of another paper, by the recipe that its name stands for."""
+
+    recipe: Recipe
+
+    @property
+    def phase_epochs(self) -> tuple[int, ...]:
+        """Passes over the training set in each part of the recipe."""
+        return tuple(part.epochs for part in self.recipe.parts)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states of training, then the last one sampled in each further way."""
+        further = list(self.recipe.ways_to_sample)[1:]
+        return *super().states, *(f"last_{way}" for way in further)
+
+    def weights_of(self, state: str) -> str:
+        """Returns the state of training whose weights are sampled for a reported state."""
+        return state if state in self.evaluation.states else "last"
+
+    def way_of(self, state: str) -> Frozen | None:
+        """Returns how a state is sampled; None where the recipe has one way only."""
+        ways = self.recipe.ways_to_sample
+        first = next(iter(ways.values()), None)
+        return ways.get(state.removeprefix("last_"), first)
+
+    def _trained_settings(self) -> dict[str, Any]:
+        # How samples are drawn changes no weight, so that a further way retrains nothing.
+        return {
+            "method": self.method,
+            "recipe": self.recipe.model_dump(mode="json", exclude={"ways"}),
+        }
+
+
+def _rival(method: str, recipe: type[Recipe]) -> type[Rival]:
+    fields: dict[str, Any] = {
+        "method": (Literal[method], Field(description="How the model is trained.")),
+        "recipe": (recipe, Field(description="The method's settings.")),
+    }
+    return create_model(f"{recipe.__name__}Experiment", __base__=Rival, **fields)
+
+
+METHODS: Mapping[str, type[Experiment]] = {"adversarial": Adversarial} | {
+    method: _rival(method, recipe) for method, recipe in RECIPES.items()
+}
+
+
+def experiment_class(content: Mapping[str, Any]) -> type[Experiment] | None:
+    """Returns the class of an experiment's settings by their `method`; None if unknown."""
+    method = content.get("method", "adversarial")
+    return METHODS.get(method) if isinstance(method, str) else None
+
+
 # Settings that came after records were published: a digest names them only where they differ from
 # what was done before, so that older records stay valid.
 LATER = {
@@ -241,6 +358,7 @@ LATER = {
     ("training", "anneal_to"): None,
     ("evaluation", "draws"): 1,
     ("evaluation", "report_epochs"): [],
+    ("evaluation", "further_protocols"): [],
 }
 
 
@@ -276,4 +394,19 @@ def load_experiment(path: Path) -> Experiment:
     Raises:
         ConfigError: names the file, the key, the value and the remedy.
     """
-    return load(Experiment, path)
+    content = read_extended(path)
+    model = experiment_class(content)
+    if model is None:
+        raise ConfigError(
+            f"{path}: method: got {shown(content['method'])}; use one of {', '.join(METHODS)}"
+        )
+    return validate(model, content, path, extendable=True)
+
+
+def load_adversarial(path: Path) -> Adversarial:
+    """Reads an experiment file of a generator and a discriminator.
+
+    Raises:
+        ConfigError: names the file, the key, the value and the remedy.
+    """
+    return load(Adversarial, path)

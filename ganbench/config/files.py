@@ -22,7 +22,7 @@ def load(model: type[Model], path: Path) -> Model:
     Raises:
         ConfigError: names the file, the key, the value and the remedy.
     """
-    return validate(model, _read_extended(path, ()), path, extendable=True)
+    return validate(model, read_extended(path), path, extendable=True)
 
 
 def settings_digest(settings: Any) -> str:
@@ -45,7 +45,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+def read_extended(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Returns the keys of a YAML file over those of the files that it extends.
+
+    Args:
+        path: of the file.
+        seen: the files that extend it.
+
+    Raises:
+        ConfigError: a file cannot be read, or extends itself.
+    """
     path = Path(path)
     content = read_mapping(path)
     if path.resolve() in seen:
@@ -59,7 +68,7 @@ def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ConfigError(
             f"{path}: extends: more than {MOST_EXTENDS} files extend each other; join some"
         )
-    return _merge(_read_extended(path.parent / base, (*seen, path.resolve())), content)
+    return _merge(read_extended(path.parent / base, (*seen, path.resolve())), content)
 
 
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

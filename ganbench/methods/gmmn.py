@@ -2,110 +2,86 @@
 
 Source: Li, Swersky and Zemel 2015 and their released code. There is no second network; a minibatch
 of images and as many fresh samples give sqrt(MMD^2), of which the generator takes the gradient.
+Deviations: D22.
 """
 
 import math
-from typing import Annotated
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from ganbench import models
-from ganbench.config.frozen import Frozen, list_field
-from ganbench.methods.mmd import GMMN_WIDTHS, squared_mmd
+from ganbench.config.methods import Gmmn
+from ganbench.methods.base import Method
+from ganbench.methods.counters import Counters
+from ganbench.methods.mmd import squared_mmd
 
 
-class Stretch(Frozen):
-    """Updates of one learning rate and momentum."""
+class MomentMatching(Method[Gmmn]):
+    """One seed of a generative moment matching network.
 
-    updates: PositiveInt = Field(description="How many.")
-    learning_rate: PositiveFloat = Field(description="Of the gradient of sqrt(MMD^2).")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(description="Classical momentum.")
+    Weights are normal of variance 1 / inputs, biases 0; hidden layers are rectified, the last one
+    is sigmoid.
+    """
 
+    losses = ("sqrt_mmd2",)
 
-class GmmnSettings(Frozen):
-    """The generator, the kernels and the schedule; the defaults are the released MNIST recipe."""
+    def __init__(self, recipe: Gmmn, means: Float[Tensor, " d"], stream: torch.Generator) -> None:
+        super().__init__(recipe, means, stream)
+        sizes = (recipe.noise_dim, *recipe.hidden, len(means))
+        kinds = ["relu"] * len(recipe.hidden) + ["sigmoid"]
+        layers = []
+        for inputs, units, kind in zip(sizes, sizes[1:], kinds, strict=False):
+            layer = models.Linear(inputs, units, kind)
+            with torch.no_grad():
+                layer.weight.normal_(std=1 / math.sqrt(inputs), generator=stream)
+            layers.append(layer)
+        self.generator = models.Generator(layers).to(self.device)
+        self.velocities = {
+            name: torch.zeros_like(value) for name, value in self.generator.named_parameters()
+        }
 
-    noise_dim: PositiveInt = Field(10, description="Dimensions of the noise, uniform(-1, 1).")
-    hidden: tuple[PositiveInt, ...] = list_field(
-        "Rectified units of each hidden layer.", default=(64, 256, 256, 1024), min_length=1
-    )
-    widths: tuple[PositiveFloat, ...] = list_field(
-        "s of each kernel exp(-d^2 / (2 s)).", default=GMMN_WIDTHS, min_length=1
-    )
-    batch_size: PositiveInt = Field(1000, description="Images, and fresh samples, per update.")
-    schedule: tuple[Stretch, ...] = list_field(
-        "In order.",
-        default=(
-            Stretch(updates=10_000, learning_rate=2.0, momentum=0.9),
-            Stretch(updates=30_000, learning_rate=0.2, momentum=0.99),
-        ),
-        min_length=1,
-    )
-
-    def rates(self, update: int) -> tuple[float, float]:
-        """Returns the learning rate and the momentum of an update, counted from 0."""
-        for stretch in self.schedule:
-            if update < stretch.updates:
-                break
-            update -= stretch.updates
+    def rates(self, counters: Counters) -> tuple[float, float]:
+        """Returns the learning rate and the momentum of this stretch of the schedule."""
+        stretch = self.recipe.schedule[counters.phase]
         return stretch.learning_rate, stretch.momentum
 
-
-def build_generator(
-    settings: GmmnSettings, pixels: int, stream: torch.Generator
-) -> models.Generator:
-    """Returns a generator with weights normal of variance 1 / inputs and biases 0.
-
-    Args:
-        settings: noise and hidden layers.
-        pixels: of an image; the last layer is sigmoid.
-        stream: draws the weights.
-    """
-    sizes = (settings.noise_dim, *settings.hidden, pixels)
-    kinds = ["relu"] * len(settings.hidden) + ["sigmoid"]
-    layers = []
-    for inputs, units, kind in zip(sizes, sizes[1:], kinds, strict=False):
-        layer = models.Linear(inputs, units, kind)
+    def update(
+        self, rows: Float[Tensor, "n d"], counters: Counters, stream: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Moves the generator by v <- momentum v - rate gradient of sqrt(MMD^2)."""
+        fake = self.generator(self._noise(len(rows), stream))
+        # The V-statistic may round to just below 0, whose root is no number.
+        loss = squared_mmd(rows, fake, self.recipe.widths).clamp(min=1e-12).sqrt()
+        parameters = dict(self.generator.named_parameters())
+        gradients = torch.autograd.grad(loss, list(parameters.values()))
+        rate, momentum = self.rates(counters)
         with torch.no_grad():
-            layer.weight.normal_(std=1 / math.sqrt(inputs), generator=stream)
-        layers.append(layer)
-    return models.Generator(layers)
+            for (name, value), gradient in zip(parameters.items(), gradients, strict=True):
+                self.velocities[name].mul_(momentum).sub_(gradient, alpha=rate)
+                value.add_(self.velocities[name])
+        return {"sqrt_mmd2": loss.detach()}
+
+    def weights(self) -> dict[str, Tensor]:
+        """Returns the generator's."""
+        return dict(self.generator.named_parameters())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Returns weights and velocities."""
+        moving = {f"velocity.{name}": value for name, value in self.velocities.items()}
+        return self.weights() | moving
+
+    @torch.no_grad()
+    def sample(
+        self, count: int, stream: torch.Generator, train: Float[Tensor, "n d"], way: None = None
+    ) -> Float[Tensor, "count d"]:
+        """Returns samples of fresh noise; neither images nor a way are used."""
+        return self.generator(self._noise(count, stream))
+
+    def _noise(self, count: int, stream: torch.Generator) -> Float[Tensor, "n z"]:
+        empty = torch.empty(count, self.recipe.noise_dim)
+        return empty.uniform_(-1, 1, generator=stream).to(self.device)
 
 
-def draw_noise(settings: GmmnSettings, count: int, stream: torch.Generator) -> Float[Tensor, "n z"]:
-    """Returns noise uniform in (-1, 1), where the stream is."""
-    empty = torch.empty(count, settings.noise_dim, device=stream.device)
-    return empty.uniform_(-1, 1, generator=stream)
-
-
-def update(
-    generator: models.Generator,
-    velocities: list[Tensor],
-    real: Float[Tensor, "n d"],
-    noise: Float[Tensor, "m z"],
-    settings: GmmnSettings,
-    number: int,
-) -> float:
-    """Makes update `number`, in place, and returns sqrt(MMD^2) before it.
-
-    Args:
-        generator: moved.
-        velocities: v <- momentum v - rate gradient, of each parameter in order; moved.
-        real: a minibatch of images.
-        noise: of as many fresh samples.
-        settings: kernels and schedule.
-        number: counted from 0.
-    """
-    # The V-statistic may round to just below 0, whose root is no number.
-    loss = squared_mmd(real, generator(noise), settings.widths).clamp(min=1e-12).sqrt()
-    parameters = list(generator.parameters())
-    gradients = torch.autograd.grad(loss, parameters)
-    rate, momentum = settings.rates(number)
-    with torch.no_grad():
-        for value, velocity, gradient in zip(parameters, velocities, gradients, strict=True):
-            velocity.mul_(momentum).sub_(gradient, alpha=rate)
-            value.add_(velocity)
-    return loss.item()
+METHOD = MomentMatching

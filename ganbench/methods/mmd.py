@@ -6,14 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Kernels of the generative moment matching network (Li, Swersky and Zemel 2015) on MNIST.
-GMMN_WIDTHS = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
-
 
 def squared_mmd(
     real: Float[Tensor, "m d"],
     fake: Float[Tensor, "n d"],
-    widths: Sequence[float] = GMMN_WIDTHS,
+    widths: Sequence[float],
     unbiased: bool = False,
 ) -> Float[Tensor, ""]:
     """Returns mean k(x, x') + mean k(y, y') - 2 mean k(x, y), for k = sum_s exp(-d^2 / (2 s)).

@@ -14,7 +14,12 @@ from ganbench.report.page import write_page
 from ganbench.report.sample_metrics import build as scores
 from ganbench.report.table1.claims import claims_table, judge, theory_metrics
 from ganbench.report.table1.comparisons import comparison_table
-from ganbench.report.table1.figures import write_figures, write_variance_figure
+from ganbench.report.table1.figures import (
+    write_figures,
+    write_rivals_figure,
+    write_variance_figure,
+)
+from ganbench.report.table1.rivals import rivals_table
 from ganbench.report.table1.rows import table_rows
 from ganbench.report.table1.table import printed_table, write_printed_table, write_tables
 from ganbench.report.table1.variance import seeds_table, variance_table
@@ -40,6 +45,7 @@ def build(suite_config: Path, results: Path, out: Path) -> None:
     for one in experiments:
         write_figures(one, out.parent)
     write_variance_figure(experiments, suite.title, out.parent)
+    write_rivals_figure(experiments, suite.title, out.parent)
     write_home(suite.title, rows, experiments, out.parent)
     write_page(out.parent / PAGE)
     theory.build(suite_config, results, out.parent)
@@ -50,6 +56,7 @@ def build(suite_config: Path, results: Path, out: Path) -> None:
         "variance": variance_table(experiments),
         "seeds_needed": seeds_table(experiments),
         "comparisons": comparison_table(experiments),
+        "rivals": rivals_table(experiments),
     }
     for name, (printed, csv) in others.items():
         write_printed_table(printed, csv, out.parent, name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import StrictUndefined, Template
 
-from ganbench.config import Discriminator, Experiment, Generator
+from ganbench.config import Adversarial, Discriminator, Experiment, Generator
 from ganbench.inputs import read_text
 from ganbench.records import Provenance
 from ganbench.report.collect import ExperimentResults, Stored
@@ -55,8 +55,15 @@ def experiment_facts(results: ExperimentResults) -> dict[str, Any]:
 
 
 def _recipe(experiment: Experiment) -> dict[str, Any]:
+    shared = {
+        "method": experiment.method,
+        "epochs": list(experiment.phase_epochs),
+        "preprocessing": experiment.preprocessing,
+    }
+    if not isinstance(experiment, Adversarial):
+        return shared | experiment.model_dump(mode="json", include={"recipe"})["recipe"]
     training = experiment.training
-    return {
+    return shared | {
         "noise": experiment.generator.noise,
         "noise_dim": experiment.generator.noise_dim,
         "generator": _network(experiment.generator),
@@ -67,8 +74,6 @@ def _recipe(experiment: Experiment) -> dict[str, Any]:
         "learning_rate": training.learning_rate,
         "momentum": [training.momentum_initial, training.momentum_final],
         "max_column_norm": training.max_column_norm,
-        "epochs": [phase.epochs for phase in training.phases],
-        "preprocessing": experiment.preprocessing,
     }
 
 
@@ -107,13 +112,15 @@ def provenance(experiments: Sequence[ExperimentResults]) -> dict[str, Any]:
     made = [one.record.provenance for one in stored]
     # Fetching multiplies no matrices.
     computed = [one.record.provenance for one in stored if one.record.stage != "fetch"]
+    # A training that went on elsewhere was computed in several environments.
+    parts = [part for one in made for part in (one.environments or [one])]
     return {
         "commit": commits(made),
         "versions": _distinct(
-            ", ".join(f"{name} {version}" for name, version in sorted(one.versions.items()))
-            for one in made
+            ", ".join(f"{name} {version}" for name, version in sorted(part.versions.items()))
+            for part in parts
         ),
-        "devices": _distinct(one.device for one in made),
+        "devices": _distinct(part.device for part in parts),
         "threads": _distinct(one.threads for one in computed),
         "impl": _distinct(one.impl for one in computed),
         "precision": _distinct(one.precision for one in computed),

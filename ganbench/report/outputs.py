@@ -20,6 +20,7 @@ TABLES = {
     "variance": (UNCERTAINTY, "parts"),
     "seeds_needed": (UNCERTAINTY, "seeds needed"),
     "comparisons": (UNCERTAINTY, "comparisons"),
+    "rivals": (RESULT, "rivals"),
 }
 FIGURES = {
     "figure2": (PICTURES, "samples"),
@@ -38,9 +39,20 @@ def figure_file(figure: str, experiment: str, suffix: str = "svg") -> str:
 
 
 def figures_of(experiment: Experiment) -> list[str]:
-    """Returns the figures of an experiment: one draw of samples gives no curve over draws."""
-    several = experiment.evaluation.draws > 1
-    return [name for name in FIGURES if several or name != "samples_curve"]
+    """Returns an experiment's figures: no curve over draws of one, no lines in z where none is."""
+    absent = {
+        "samples_curve": experiment.evaluation.draws == 1,
+        "interpolation": experiment.method != "adversarial",
+    }
+    return [name for name in FIGURES if not absent.get(name)]
+
+
+def has_rivals(suite_config: Path) -> bool:
+    """Whether a suite trains another paper's method on MNIST."""
+    return any(
+        experiment.dataset == "mnist" and experiment.method != "adversarial"
+        for _, _, experiment, _ in suite_experiments(suite_config)
+    )
 
 
 def outputs(suite_config: Path) -> list[str]:
@@ -53,6 +65,8 @@ def outputs(suite_config: Path) -> list[str]:
     ]
     tables = [f"{table}.{suffix}" for table in TABLES for suffix in TABLE_FORMATS]
     variance = [f"variance.{suffix}" for suffix in FORMATS]
+    if has_rivals(suite_config):
+        variance += [f"rivals.{suffix}" for suffix in FORMATS]
     others = score_outputs.outputs(suite_config)
     return ["report.json", HOME, *tables, *variance, PAGE, *figures, *others]
 
@@ -67,6 +81,8 @@ def shown(suite_config: Path) -> dict[str, dict[str, Any]]:
         for name, (category, label) in TABLES.items()
     }
     entries["variance.svg"] = _captioned("variance", _place(UNCERTAINTY, "parts, as a figure"))
+    if has_rivals(suite_config):
+        entries["rivals.svg"] = _captioned("rivals", _place(RESULT, "rivals, as a figure"))
     entries[PAGE] = _captioned("likelihood", _place(READING, "likelihood"))
     for name, _, experiment, _ in suite_experiments(suite_config):
         for figure in figures_of(experiment):

@@ -77,6 +77,25 @@ def bounded_interval(
     return low + width * float(expit(center - half)), low + width * float(expit(center + half))
 
 
+def share_interval(share: float, count: float, confidence: float = CONFIDENCE) -> Bounds:
+    """Returns Wilson's interval of a share, which has a width even where the share is 0 or 1.
+
+    (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
+
+    Args:
+        share: p, within 0 and 1.
+        count: n, the independent observations behind it; need not be whole.
+        confidence: of the interval.
+
+    Source: Wilson, "Probable inference", JASA 22 (1927).
+    """
+    z = float(ndtri((1 + confidence) / 2))
+    # At the ends rounding would leave the range, hence the cuts.
+    center, scale = share + z**2 / (2 * count), 1 + z**2 / count
+    half = z * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    return max(0.0, (center - half) / scale), min(1.0, (center + half) / scale)
+
+
 def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
     """Returns where one more seed would lie: mean +- t(n - 1) sd sqrt(1 + 1 / n), 95 %.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +18,8 @@ from ganbench.provenance import atomic_path
 WIDTH = 4.6  # inches
 DPI = 200  # 920 pixels wide
 SMALL = 7.0  # points: the least that is read on paper
+MANY = 8  # seeds; more are drawn as quantiles, not one by one
+BANDS = (0.05, 0.25, 0.5, 0.75, 0.95)
 ON_SCREEN = 1.6  # times the size on paper
 SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
 PALETTE = sns.color_palette("colorblind")
@@ -73,6 +76,23 @@ def empty_figure(title: str, footer: str, reason: str) -> Figure:
     axes.set_axis_off()
     axes.text(0.5, 0.5, reason, horizontalalignment="center", verticalalignment="center")
     return figure
+
+
+def seed_band(axes: Axes, curves: pd.DataFrame, colour: Any, label: str, style: str = "-") -> None:
+    """Draws so many curves that each would hide the others: their median and two bands.
+
+    Args:
+        axes: to draw on.
+        curves: a column for each seed, by the value on the x axis.
+        colour: of all.
+        label: of the median.
+        style: of the median's line.
+    """
+    places = curves.quantile(list(BANDS), axis="columns").T
+    low, lower, median, upper, high = (places[one] for one in BANDS)
+    axes.fill_between(places.index, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.fill_between(places.index, lower, upper, color=colour, alpha=0.25, linewidth=0)
+    axes.plot(median, style, color=colour, label=label, linewidth=1.4)
 
 
 def legend_above(axes: Axes, title: str) -> None:

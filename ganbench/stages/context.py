@@ -1,6 +1,7 @@
 """What the stages that use torch share: the job's identity, its data and its device."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import UInt8
 
 import ganbench_kernels
-from ganbench.config import Experiment, experiment_name, load_experiment
+from ganbench.config import Adversarial, Experiment, experiment_name, load_experiment
 from ganbench.data.datasets import Dataset, load, split_digests
 from ganbench.data.rows import Images
 from ganbench.errors import GanbenchError
@@ -17,6 +18,7 @@ from ganbench.gpus import claim_gpu
 from ganbench.numerics import NUMERICS
 from ganbench.provenance import file_sha256
 from ganbench.records import (
+    Environment,
     Metric,
     Record,
     Stage,
@@ -58,7 +60,8 @@ class Job:
         object.__setattr__(self, "experiment", load_experiment(self.config))
         object.__setattr__(self, "device", resolve_device(self.device))
         check_impl(self.impl, self.device)
-        check_memory(self.experiment, self.device, self.config)
+        if isinstance(self.experiment, Adversarial):
+            check_memory(self.experiment, self.device, self.config)
         ganbench_kernels.set_default(self.impl)
 
     def load_data(self, data_dir: Path) -> tuple[Dataset, dict[str, str]]:
@@ -122,6 +125,7 @@ class Job:
         inputs: dict[str, str] | None = None,
         datasets: dict[str, str] | None = None,
         earlier_s: float = 0.0,
+        environments: Sequence[Environment] = (),
     ) -> Record:
         """Writes the record of this job and returns it.
 
@@ -133,6 +137,7 @@ class Job:
             inputs: sha256 of what was read.
             datasets: sha256 of each split.
             earlier_s: seconds of runs that this one resumed.
+            environments: of a training run's parts.
         """
         record = Record(
             stage=self.stage,
@@ -152,13 +157,20 @@ class Job:
                 self.started,
                 self.device,
                 torch.get_num_threads(),
-                impl_used(),
-                self.experiment.training.precision if self.stage == "train" else "float32",
+                # A process that goes on after the last update runs no kernel.
+                environments[-1].impl if environments else impl_used(),
+                self._precision(),
                 earlier_s,
+                environments,
             ),
         )
         record.write(self.out)
         return record
+
+    def _precision(self) -> str:
+        if self.stage == "train" and isinstance(self.experiment, Adversarial):
+            return self.experiment.training.precision
+        return "float32"
 
     def pass_on(self, earlier: Record, path: Path) -> Record:
         """Writes a record that carries on why an earlier stage, of that path, has no result."""

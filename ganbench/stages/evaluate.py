@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganbench import models, seeding
+from ganbench import seeding
 from ganbench.archives import read_npy
 from ganbench.data.datasets import Dataset
 from ganbench.errors import GanbenchError
@@ -15,8 +15,8 @@ from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record, companion, read_record
 from ganbench.stages.context import Job
 from ganbench.stages.likelihood import CURVE, Likelihood, curve_parts
-from ganbench.stages.sample import load_generator
-from ganbench.training.sampling import draw_samples
+from ganbench.stages.sample import load_sampler
+from ganbench.training.sampling import Sampler
 
 
 def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
@@ -47,7 +47,7 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
     metrics: list[Metric] = []
     inputs = {sample_record.name: file_sha256(sample_record)}
     scored: dict[str, list[Metric]] = {}
-    for checkpoint in job.experiment.evaluation.states:
+    for checkpoint in job.experiment.states:
         name = f"samples_{checkpoint}.npy"
         path = companion(sample_record, sampled, name)
         digest = inputs[name] = sampled.files[name]
@@ -58,26 +58,39 @@ def evaluate(job: Job, sample_record: Path, data_dir: Path) -> Record:
         curve: list[Metric] = []
         likelihoods = scored[digest] = likelihood.metrics(samples, {"checkpoint": checkpoint})
         if job.experiment.evaluation.draws > 1:
-            weights, generator = _generator(job, sample_record, sampled, dataset, checkpoint)
+            weights, sampler = _sampler(job, sample_record, sampled, dataset, checkpoint)
             inputs |= weights
-            likelihoods += _redrawn(job, likelihood, generator, len(samples), checkpoint)
+            likelihoods += _redrawn(job, likelihood, sampler, len(samples), checkpoint)
             if not metrics:
                 # Twice as many as there are training images show the bias; more cost minutes.
-                growing = _growing(job, generator, samples, min(CURVE[-1], 2 * len(dataset.train)))
+                growing = _growing(job, sampler, samples, min(CURVE[-1], 2 * len(dataset.train)))
                 curve = likelihood.by_samples(growing, {"checkpoint": checkpoint})
         metrics += likelihoods + curve
+    metrics += _under_further_protocols(job, dataset, sample_record)
     return job.record(metrics=metrics, inputs=inputs, datasets=sampled.datasets)
+
+
+def _under_further_protocols(job: Job, dataset: Dataset, sample_record: Path) -> list[Metric]:
+    """The headline's samples, checked before, scored as other papers did."""
+    headline = job.experiment.states[0]
+    metrics: list[Metric] = []
+    for name in job.experiment.evaluation.further_protocols:
+        path = sample_record.with_name(f"samples_{headline}.npy")
+        samples = torch.from_numpy(read_npy(path, "run `ganbench sample` again"))
+        likelihood = Likelihood.of(job, dataset, name)
+        metrics += likelihood.under_protocol(samples, {"checkpoint": headline})
+    return metrics
 
 
 def _relabelled(metric: Metric, checkpoint: str) -> Metric:
     return metric.model_copy(update={"labels": metric.labels | {"checkpoint": checkpoint}})
 
 
-def _generator(
+def _sampler(
     job: Job, sample_record: Path, sampled: Record, dataset: Dataset, checkpoint: str
-) -> tuple[dict[str, str], models.Generator]:
-    """The weights' name and sha256, and the generator; they are those that were sampled."""
-    name = f"generator_{checkpoint}.safetensors"
+) -> tuple[dict[str, str], Sampler]:
+    """The weights' name and sha256, and what samples them; they are those that were sampled."""
+    name = f"generator_{job.experiment.weights_of(checkpoint)}.safetensors"
     train_record = sample_record.with_name("train.json")
     trained = read_record(train_record)
     if trained.files.get(name) != sampled.inputs.get(name):
@@ -86,34 +99,33 @@ def _generator(
             "run `ganbench sample` again"
         )
     path = companion(train_record, trained, name)
-    generator = load_generator(path, job.experiment, job.images(dataset, dataset.train))
-    return {name: trained.files[name]}, generator.to(job.device)
+    train = job.images(dataset, dataset.train)
+    sampler = load_sampler(path, job.experiment, train, checkpoint)
+    return {name: trained.files[name]}, sampler
 
 
 def _redrawn(
-    job: Job, likelihood: Likelihood, generator: models.Generator, count: int, checkpoint: str
+    job: Job, likelihood: Likelihood, sampler: Sampler, count: int, checkpoint: str
 ) -> list[Metric]:
     """Fresh draws of one state."""
     metrics: list[Metric] = []
     for draw in range(1, job.experiment.evaluation.draws):
-        stream, device = _stream(job, 0, draw), torch.device(job.device)
-        again = draw_samples(generator, job.experiment, count, stream, device)
+        again = sampler.draw(count, _stream(job, 0, draw))
         metrics += likelihood.redrawn(again, {"checkpoint": checkpoint, "draw": draw})
     return metrics
 
 
 def _growing(
-    job: Job, generator: models.Generator, samples: Float[Tensor, "n d"], total: int
+    job: Job, sampler: Sampler, samples: Float[Tensor, "n d"], total: int
 ) -> Iterator[Tensor]:
     """The samples at hand, then fresh ones to `total`, cut where the curve has its points."""
-    device, stream = torch.device(job.device), _stream(job, 2)
-    at_hand = samples.to(device)
+    stream = _stream(job, 2)
+    at_hand = samples.to(job.device)
     for size in curve_parts(total):
         part, at_hand = at_hand[:size], at_hand[size:]
         missing = size - len(part)
         if missing:
-            fresh = draw_samples(generator, job.experiment, missing, stream, device)
-            part = torch.cat([part, fresh])
+            part = torch.cat([part, sampler.draw(missing, stream)])
         yield part
 
 

@@ -37,14 +37,14 @@ class Likelihood:
         self.test = [to_rows(fold.test) for fold in dataset.folds]
 
     @classmethod
-    def of(cls, job: Job, dataset: Dataset) -> "Likelihood":
-        """Returns that of an experiment, with its preprocessing."""
+    def of(cls, job: Job, dataset: Dataset, protocol: str | None = None) -> "Likelihood":
+        """Returns that of an experiment, with its preprocessing, and its protocol if none given."""
 
         def to_rows(raw: np.ndarray) -> Tensor:
             return job.images(dataset, raw).rows()
 
-        protocol = PROTOCOLS[job.experiment.evaluation.protocol]
-        return cls(dataset, protocol, to_rows, job.experiment.title)
+        named = PROTOCOLS[protocol or job.experiment.evaluation.protocol]
+        return cls(dataset, named, to_rows, job.experiment.title)
 
     def metrics(self, samples: Float[Tensor, "n d"], labels: Labels) -> list[Metric]:
         """Returns the headline and everything behind it.
@@ -64,6 +64,18 @@ class Likelihood:
                 metrics.append(_fold("fold_log_likelihood", fold, fold_labels))
             curves += _curve(fold, fold_labels)
         return [*metrics, *_uncertainty_metrics(estimated, labels), *curves]
+
+    def under_protocol(self, samples: Float[Tensor, "n d"], labels: Labels) -> list[Metric]:
+        """Returns the headline under a protocol that is not the experiment's own.
+
+        Args:
+            samples: the centres.
+            labels: go to the metric; `protocol` is added.
+        """
+        estimated = self._estimate(samples, labels)
+        labels = labels | {"protocol": estimated.protocol, "n_centers": estimated.n_centers}
+        headline = _headline(estimated, labels)
+        return [headline.model_copy(update={"name": "log_likelihood_under_protocol"})]
 
     def redrawn(self, samples: Float[Tensor, "n d"], labels: Labels) -> list[Metric]:
         """Returns the headline of another draw, which chooses a bandwidth of its own.

@@ -1,32 +1,39 @@
 """`ganbench train`: settings and seeds to generators, histories and records."""
 
-import csv
-import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
-from safetensors.torch import save
-from torch import Tensor
 
-from ganbench.config import settings_digest
+from ganbench.config import Adversarial, Experiment, Rival, settings_digest
 from ganbench.data.datasets import Dataset
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
-from ganbench.evaluation.diversity import COLLAPSED, REFERENCE
 from ganbench.numerics import NUMERICS
-from ganbench.provenance import atomic_path, locked_folder
-from ganbench.records import Metric, Record
+from ganbench.provenance import locked_folder
+from ganbench.records import Environment, Record
+from ganbench.stages import environments
 from ganbench.stages.context import Job
+from ganbench.stages.environments import EnvironmentHistory
+from ganbench.stages.train_outputs import (
+    copy_reported,
+    metrics,
+    write_generators,
+    write_histories,
+    write_reported,
+)
 from ganbench.training import states
+from ganbench.training.base import BaseRun
 from ganbench.training.checkpoints import Check, Checkpoints, State
 from ganbench.training.cost import seeds_at_once
 from ganbench.training.loop import Run
+from ganbench.training.method_run import MethodRun
 from ganbench.training.progress import Progress
 
 # A checkpoint may take at most this share of the time between two.
@@ -98,6 +105,11 @@ class _Group:
     checkpoints: list[Checkpoints]
     states: list[State]
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where each seed's results go."""
+        return [job.out.parent for job in self.jobs]
+
     def train(
         self,
         dataset: Dataset,
@@ -107,10 +119,14 @@ class _Group:
     ) -> list[Record]:
         run = self._run(dataset)
         earlier_s = run.counters.seconds
-        self._run_to_the_end(run, checkpoint_seconds, signals)
-        for job, checkpoints in zip(self.jobs, self.checkpoints, strict=True):
-            _copy_reported(checkpoints.folder, job.out.parent)
-        records = [_record(run, s, job, digests, earlier_s) for s, job in enumerate(self.jobs)]
+        history = self._environments(run)
+        self._run_to_the_end(run, history, checkpoint_seconds, signals)
+        for folder, checkpoints in zip(self.folders, self.checkpoints, strict=True):
+            copy_reported(checkpoints.folder, folder)
+        records = [
+            _record(run, s, job, digests, earlier_s, history.of(s, run.counters.updates))
+            for s, job in enumerate(self.jobs)
+        ]
         for checkpoints in self.checkpoints:
             try:
                 checkpoints.remove()
@@ -118,10 +134,10 @@ class _Group:
                 print(f"{problem}; the run is done all the same", file=sys.stderr)
         return records
 
-    def _run(self, dataset: Dataset) -> Run:
+    def _run(self, dataset: Dataset) -> BaseRun:
         """A new run, or the one of the checkpoints; the history may be gone, or ahead of it."""
         job, fold = self.jobs[0], dataset.folds[0]
-        run = Run(
+        run = new_run(
             job.experiment,
             [job.seed or 0 for job in self.jobs],
             job.images(dataset, dataset.train),
@@ -131,12 +147,32 @@ class _Group:
         )
         if self.states:
             run.restore(self.states)
-            _write_histories(run, self.jobs)
+            write_histories(run, self.folders)
             counters = run.counters
             print(f"resuming after update {counters.updates} (epoch {counters.epoch})", flush=True)
         return run
 
-    def _run_to_the_end(self, run: Run, checkpoint_seconds: float, signals: list[int]) -> None:
+    def _environments(self, run: BaseRun) -> EnvironmentHistory:
+        saved = [state for _, state in self.states]
+        history = EnvironmentHistory.start(
+            self.jobs[0].device, run.counters.updates, saved, len(self.jobs)
+        )
+        change = history.change()
+        if change:
+            print(
+                f"{self.jobs[0].out}: goes on in another environment, so that it may end otherwise "
+                f"({change}); its record names both, --restart trains from the start",
+                file=sys.stderr,
+            )
+        return history
+
+    def _run_to_the_end(
+        self,
+        run: BaseRun,
+        history: EnvironmentHistory,
+        checkpoint_seconds: float,
+        signals: list[int],
+    ) -> None:
         started = saved = time.monotonic()
         cost = 0.0
         earlier_s = run.counters.seconds
@@ -146,7 +182,10 @@ class _Group:
             began = time.monotonic()
             run.counters.seconds = earlier_s + began - started
             for s, checkpoints in enumerate(self.checkpoints):
-                checkpoints.save(run.counters.updates, *run.state(s))
+                tensors, state = run.state(s)
+                parts = history.of(s, run.counters.updates)
+                state["environments"] = [part.model_dump() for part in parts]
+                checkpoints.save(run.counters.updates, tensors, state)
             saved = time.monotonic()
             cost = saved - began
 
@@ -166,31 +205,20 @@ class _Group:
             written = time.monotonic()
             while not run.finished:
                 progress.epoch(run, run.run_epoch(after_update))
-                self._write_reported(run)
+                write_reported(run, [one.folder for one in self.checkpoints])
                 if run.finished or time.monotonic() - written >= HISTORY_SECONDS:
-                    _write_histories(run, self.jobs)
+                    write_histories(run, self.folders)
                     written = time.monotonic()
                 after_update()
             run.counters.seconds = earlier_s + time.monotonic() - started
 
-    def _write_reported(self, run: Run) -> None:
-        """Writes the generators of an epoch that is reported, where they outlive a failed job.
 
-        Snakemake deletes the outputs of one, and a resumed run does not pass that epoch again.
-        """
-        if run.counters.epoch in run.experiment.evaluation.report_epochs:
-            for s in run.alive:
-                weights = dict(run.generator.networks[s].named_parameters())
-                state = f"epoch_{run.counters.epoch}"
-                folder = self.checkpoints[s].folder
-                _write_generator(folder, state, run.counters.epoch, weights)
-
-
-def _copy_reported(source: Path, target: Path) -> None:
-    """Copies the generators of reported epochs to where the record describes them."""
-    for path in source.glob("generator_*.safetensors"):
-        with atomic_path(target / path.name) as temporary:
-            shutil.copyfile(path, temporary)
+def new_run(experiment: Experiment, *arguments: Any) -> BaseRun:
+    """Returns a run of the experiment's method; the other arguments are those of its class."""
+    if isinstance(experiment, Adversarial):
+        return Run(experiment, *arguments)
+    assert isinstance(experiment, Rival)
+    return MethodRun(experiment, *arguments)
 
 
 def _groups(
@@ -222,7 +250,10 @@ def _waves(groups: list[_Group]) -> Iterator[_Group]:
     """Yields groups that memory holds: a larger one in parts."""
     for group in groups:
         job, count = group.jobs[0], len(group.jobs)
-        most = seeds_at_once(job.experiment, job.device)
+        most = count
+        # What other methods take in memory has not been worked out.
+        if isinstance(job.experiment, Adversarial):
+            most = seeds_at_once(job.experiment, job.device)
         if count > most:
             print(f"{count} seeds: memory holds {most} side by side, the others wait", flush=True)
         for first in range(0, count, most):
@@ -234,7 +265,7 @@ def _check(job: Job, dataset: Dataset) -> Check:
     shape = job.images(dataset, dataset.train[:0]).shape
 
     def misfit(state: State) -> str | None:
-        return states.misfit(job.experiment, shape, *state)
+        return states.misfit(job.experiment, shape, *state) or environments.misfit(state[1])
 
     return misfit
 
@@ -247,18 +278,26 @@ def _checkpoints(job: Job, datasets: dict[str, str]) -> Checkpoints:
     return Checkpoints(job.out.parent / "checkpoints" / digest[:16], digest)
 
 
-def _record(run: Run, s: int, job: Job, digests: dict[str, str], earlier_s: float) -> Record:
+def _record(
+    run: BaseRun,
+    s: int,
+    job: Job,
+    digests: dict[str, str],
+    earlier_s: float,
+    parts: list[Environment],
+) -> Record:
     progress = run.progress[s]
     files = ["history.csv"] if progress.history else []
     if progress.failure is None:
-        files += _write_generators(run, s, job.out.parent)
+        files += write_generators(run, s, job.out.parent)
     return job.record(
         status="ok" if progress.failure is None else "diverged",
         message=progress.failure or "",
-        metrics=_metrics(run, s),
+        metrics=metrics(run, s),
         files=files,
         datasets=digests,
         earlier_s=earlier_s,
+        environments=parts,
     )
 
 
@@ -276,83 +315,3 @@ def _noted_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-
-
-def _write_histories(run: Run, jobs: Sequence[Job]) -> None:
-    for job, progress in zip(jobs, run.progress, strict=True):
-        if progress.history:
-            with (
-                atomic_path(job.out.parent / "history.csv") as temporary,
-                open(temporary, "w", encoding="utf-8", newline="") as file,
-            ):
-                writer = csv.DictWriter(file, list(progress.history[0]))
-                writer.writeheader()
-                writer.writerows(progress.history)
-
-
-def _write_generators(run: Run, s: int, folder: Path) -> list[str]:
-    weights = {
-        "last": (run.counters.epoch, dict(run.generator.networks[s].named_parameters())),
-        "best_validation": (run.progress[s].best_epoch, run.best[s]),
-    }
-    names = [
-        _write_generator(folder, state, epoch, tensors)
-        for state, (epoch, tensors) in weights.items()
-    ]
-    # Those of reported epochs were copied before.
-    epochs = run.experiment.evaluation.report_epochs
-    return names + [f"generator_epoch_{epoch}.safetensors" for epoch in epochs]
-
-
-def _write_generator(folder: Path, state: str, epoch: int, weights: Mapping[str, Tensor]) -> str:
-    """Writes the weights of a reported state and returns the file's name."""
-    name = f"generator_{state}.safetensors"
-    contiguous = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
-    with atomic_path(folder / name) as temporary:
-        temporary.write_bytes(save(contiguous, {"epoch": str(epoch)}))
-    return name
-
-
-def _metrics(run: Run, s: int) -> list[Metric]:
-    """Budget and speed; a diverged seed counts until the end of the epoch where it did."""
-    counters, progress = run.counters, run.progress[s]
-    epochs = len(progress.history) + (progress.failure is not None)
-    metrics = [
-        Metric(name="epochs", value=epochs, unit="epochs"),
-        Metric(name="updates", value=epochs * run.batches, unit="updates"),
-    ]
-    if counters.updates and counters.seconds:
-        # All seeds of the process share its time.
-        value = counters.seconds / counters.updates / len(run.seeds)
-        metrics.append(Metric(name="seconds_per_update", value=value, unit="s"))
-    if progress.failure is None:
-        metrics += [
-            Metric(
-                name="validation_log_likelihood",
-                value=value,
-                unit="nats",
-                n=len(run.validation),
-                labels={"checkpoint": checkpoint, "epoch": epoch},
-            )
-            for checkpoint, epoch, value in (
-                ("last", counters.epoch, progress.history[-1]["validation_log_likelihood"]),
-                ("best_validation", progress.best_epoch, progress.best_log_likelihood),
-                *(
-                    (
-                        f"epoch_{epoch}",
-                        epoch,
-                        progress.history[epoch - 1]["validation_log_likelihood"],
-                    )
-                    for epoch in run.experiment.evaluation.report_epochs
-                ),
-            )
-            if value is not None
-        ]
-        share = progress.history[-1]["collapse_share"]
-        assert share is not None, "the last epoch is monitored"
-        labels: dict[str, str | int | float] = {"reference": REFERENCE}
-        metrics += [
-            Metric(name="collapse_share", value=share, unit="share of pairs", labels=labels),
-            Metric(name="collapsed", value=int(share >= COLLAPSED), unit="0 or 1", labels=labels),
-        ]
-    return metrics

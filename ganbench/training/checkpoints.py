@@ -78,8 +78,10 @@ class Checkpoints:
             temporary.write_bytes(content)
         newest = self._newest_first()
         try:
-            # Older ones, and what a killed run left of a checkpoint.
-            for old in set(self.folder.iterdir()) - set(newest[:KEPT]):
+            # Older ones, and what a killed run left of a checkpoint: all have a number in front.
+            # The generators of reported epochs lie here too, and stay.
+            ours = {*self.folder.glob("[0-9]*"), *self.folder.glob(".[0-9]*")}
+            for old in ours - set(newest[:KEPT]):
                 if not old.is_dir() or old.is_symlink():
                     old.unlink()
         except OSError as problem:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ganbench.catalogue import DATASETS
-from ganbench.config import Experiment
+from ganbench.config import Adversarial
 from ganbench.config.layers import LayerCost, Shape
 from ganbench.errors import ConfigError
 
@@ -59,7 +59,7 @@ class Rates:
     bytes_per_second: float
 
 
-def cost(experiment: Experiment) -> Cost:
+def cost(experiment: Adversarial) -> Cost:
     """Returns what one seed needs, the last phase's networks standing for all.
 
     Products of an update, for batch N: the generator's forward pass, weight and input gradients;
@@ -136,7 +136,7 @@ def _layers(settings: Sequence[Any], inputs: Shape, image: Shape) -> list[LayerC
     return costs
 
 
-def check_memory(experiment: Experiment, device: str, where: Path) -> None:
+def check_memory(experiment: Adversarial, device: str, where: Path) -> None:
     """Refuses networks that this machine cannot hold.
 
     Args:
@@ -155,7 +155,7 @@ def check_memory(experiment: Experiment, device: str, where: Path) -> None:
         )
 
 
-def seeds_at_once(experiment: Experiment, device: str) -> int:
+def seeds_at_once(experiment: Adversarial, device: str) -> int:
     """Returns how many seeds the machine's memory holds side by side, at least one.
 
     Beside `cost(experiment).memory_bytes` each seed has, on a GPU, the noise and the order of the

@@ -1,4 +1,4 @@
-"""A run's counters, and each seed's history: its rows, its best epoch, and why it failed."""
+"""Each seed's history: its rows, its best epoch, and why it failed."""
 
 import math
 from collections.abc import Sequence
@@ -6,33 +6,10 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-# What is summed over an epoch's updates, in this order.
+# What is summed over an adversarial epoch's updates, in this order.
 SUMS = ("discriminator_loss", "generator_loss", "d_real", "d_fake")
 # One line of history.csv; None where a value was not measured in that epoch.
 Row = dict[str, float | None]
-
-
-@dataclass
-class Counters:
-    """Where a run stands: the same for all its seeds.
-
-    Attributes:
-        phase: index of the current phase.
-        epoch: epochs done, over all phases.
-        phase_epoch: epochs done in this phase.
-        batch: updates done in this epoch.
-        phase_updates: updates done in this phase.
-        updates: updates done, over all phases.
-        seconds: wall-clock time spent so far.
-    """
-
-    phase: int = 0
-    epoch: int = 0
-    phase_epoch: int = 0
-    batch: int = 0
-    phase_updates: int = 0
-    updates: int = 0
-    seconds: float = 0.0
 
 
 @dataclass
@@ -52,9 +29,15 @@ class SeedProgress:
     failure: str | None = None
 
 
-def failure(row: Row, finite_weights: bool) -> str | None:
-    """Returns why a seed has diverged by the end of an epoch, None if it has not."""
-    checked = (*SUMS, "validation_log_likelihood")
+def failure(row: Row, losses: Sequence[str], finite_weights: bool) -> str | None:
+    """Returns why a seed has diverged by the end of an epoch, None if it has not.
+
+    Args:
+        row: of the epoch.
+        losses: names of its losses.
+        finite_weights: whether all weights are finite.
+    """
+    checked = (*losses, "validation_log_likelihood")
     broken = [name for name in checked if not math.isfinite(row[name] or 0.0)]
     if not finite_weights:
         broken.append("weights")
@@ -62,7 +45,7 @@ def failure(row: Row, finite_weights: bool) -> str | None:
         return None
     return (
         f"epoch {row['epoch']}: {', '.join(broken)} not finite; "
-        "lower training: learning_rate, or run another seed"
+        "lower the learning_rate, or run another seed"
     )
 
 

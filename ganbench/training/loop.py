@@ -1,14 +1,6 @@
-"""Trains seeds of one experiment side by side: epochs, phases and monitoring.
+"""Trains generators and discriminators of one experiment side by side, as the paper does."""
 
-A run can be checkpointed after any update on a CPU, and after any epoch on a GPU.
-
-Everything random is keyed by a seed, a name and a counter, so that an interrupted run that goes on
-equals an uninterrupted one bit for bit, looking at a run never changes it, and a seed's streams do
-not depend on which others share its process.
-"""
-
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,67 +8,52 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ganbench import seeding
-from ganbench.config import Experiment, Phase, Precision
+from ganbench.config import Adversarial, Phase, Precision
 from ganbench.data.rows import Images
 from ganbench.errors import ConfigError
-from ganbench.evaluation import diversity, parzen
 from ganbench.training import naive, networks, schedules, states
+from ganbench.training.base import BaseRun
 from ganbench.training.fused import engine, graph_epoch
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
 from ganbench.training.fused.replay import Replay
-from ganbench.training.history import SUMS, Counters, Row, SeedProgress, failure, finite_weights
-from ganbench.training.monitoring import epoch_rows, monitor
+from ganbench.training.history import SUMS, Row, finite_weights
+from ganbench.training.monitoring import epoch_rows
 from ganbench.training.sampling import draw_noise, draw_samples
 from ganbench_kernels.dispatch import can_compile
 
 
-class Run:
-    """Seeds of one experiment that move in step.
+class Run(BaseRun):
+    """Seeds of one adversarial experiment that move in step; the arguments are those of its base.
 
-    Args:
-        experiment: the settings.
-        seeds: key every random stream.
-        train: the training images.
-        validation: rows on which the likelihood is monitored.
-        folds: number of folds of the data set, for the protocol.
-        device: where the networks live.
+    Raises:
+        ConfigError: the device cannot compute in the precision asked for.
     """
+
+    losses = SUMS
+    experiment: Adversarial
 
     def __init__(
         self,
-        experiment: Experiment,
+        experiment: Adversarial,
         seeds: Sequence[int],
         train: Images,
         validation: Float[Tensor, "m d"],
         folds: int,
         device: str = "cpu",
     ) -> None:
-        self.experiment, self.settings, self.seeds = experiment, experiment.training, tuple(seeds)
-        self.train, self.device = train, torch.device(device)
-        _require_device(self.settings.precision, self.device)
-        self.protocol = parzen.PROTOCOLS[experiment.evaluation.protocol]
-        self.validation = self.protocol.validation_images(validation, folds)
-        # The images that the sample metrics look at too: one generator has one collapse share.
-        self.reference = train.rows(diversity.spread(len(train)).to(train.raw.device))
+        _require_device(experiment.training.precision, torch.device(device))
+        super().__init__(experiment, seeds, train, validation, folds, device)
+        self.settings = experiment.training
         keys = [seeding.stream_seed(seed, "dropout") for seed in seeds]
         self.mask_seeds = torch.tensor(keys, device=self.device)
-        self.counters = Counters()
-        self.progress = [SeedProgress() for _ in seeds]
-        self.sums = torch.zeros(len(seeds), len(SUMS), dtype=torch.float64, device=self.device)
-        self.noise = [seeding.generator(seed, "noise", 0) for seed in seeds]
-        self.best: list[dict[str, Tensor]] = [{} for _ in seeds]
+        self.outcome: engine.Outcome | None = None
         self.start_phase(0)
 
     @property
-    def finished(self) -> bool:
-        """Whether every epoch of every phase is done, or no seed is left that has not diverged."""
-        return self.counters.phase == len(self.settings.phases) or not self.alive
-
-    @property
-    def alive(self) -> list[int]:
-        """Places of the seeds that have not diverged."""
-        return [s for s, progress in enumerate(self.progress) if progress.failure is None]
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Real images, and as many fakes, per update."""
+        return (self.settings.batch_size,) * len(self.settings.phases)
 
     @property
     def replays(self) -> bool:
@@ -88,42 +65,23 @@ class Run:
         """Whether the fused engine updates the players; else `naive` does."""
         return self.settings.engine == "fused" and self.settings.update == "simultaneous"
 
-    @property
-    def batches(self) -> int:
-        """Minibatches in an epoch; an incomplete last one counts."""
-        return math.ceil(len(self.train) / self.settings.batch_size)
+    def before_epoch(self, order: Int64[Tensor, "s images"]) -> None:
+        """Makes all updates of an epoch but the last by replaying a graph, where a GPU can."""
+        if self.replays and self.counters.batch == 0:
+            self.outcome = graph_epoch.replay_epoch(self, order)
 
-    def run_epoch(self, after_update: Callable[[], None]) -> dict[int, Row]:
-        """Trains to the end of the current epoch.
+    def weights(self, s: int) -> dict[str, Tensor]:
+        """Returns the generator's weights at place `s`."""
+        return dict(self.generator.networks[s].named_parameters())
 
-        A seed whose losses, weights or validation likelihood are not finite then is marked as
-        diverged and gets no further row; the others go on.
+    def epoch_rows(self) -> list[Row]:
+        """Returns each seed's row of this epoch, likelihood left out."""
+        assert self.outcome is not None, "an epoch has an update"
+        return epoch_rows(self, self.outcome)
 
-        Args:
-            after_update: called after every update but the epoch's last; may save the state, or
-                raise to stop the run.
-
-        Returns:
-            The epoch's row of the history of each place in `seeds` that has not diverged.
-        """
-        counters = self.counters
-        # Each epoch has a noise stream of its own, so that a run can resume in the middle of one.
-        if counters.batch == 0:
-            self.noise = [
-                seeding.generator(seed, "noise", counters.epoch + 1) for seed in self.seeds
-            ]
-        order = self._order(counters.epoch)
-        outcome = None
-        if self.replays and counters.batch == 0:
-            outcome = graph_epoch.replay_epoch(self, order)
-        # On a GPU all but the last update have been made by now.
-        while counters.batch < self.batches:
-            size = self.settings.batch_size
-            outcome = self.update(order[:, counters.batch * size :][:, :size])
-            if counters.batch < self.batches:
-                after_update()
-        assert outcome is not None
-        return self._end_epoch(outcome)
+    def finite(self) -> list[bool]:
+        """Returns for each seed whether both players' weights are finite."""
+        return finite_weights([self.generator.values, self.discriminator.values])
 
     def sample(self, count: int, stream: torch.Generator, s: int = 0) -> Float[Tensor, "n d"]:
         """Returns samples of the generator at place `s` as it is now."""
@@ -165,14 +123,6 @@ class Run:
         self.best = [{} for _ in self.seeds]
         self.recorded: Replay | None = None
 
-    def _order(self, epoch: int) -> Int64[Tensor, "s images"]:
-        """The order in which each seed sees the training images in an epoch, from 0."""
-        orders = []
-        for seed in self.seeds:
-            stream = seeding.generator(seed, "data_order", epoch + 1)
-            orders.append(torch.randperm(len(self.train), generator=stream))
-        return torch.stack(orders)
-
     def update(self, index: Int64[Tensor, "s n"], noise: Tensor | None = None) -> engine.Outcome:
         """Makes the next update of the current epoch.
 
@@ -209,6 +159,7 @@ class Run:
             )
         counters.phase_updates += 1
         counters.updates += 1
+        self.outcome = outcome
         self.add(outcome)
         return outcome
 
@@ -224,46 +175,6 @@ class Run:
             outcome.fake_logits.sigmoid().mean(-1),
         )
         self.sums += torch.stack(seen, -1)
-
-    def _end_epoch(self, outcome: engine.Outcome) -> dict[int, Row]:
-        counters = self.counters
-        counters.epoch += 1
-        counters.phase_epoch += 1
-        last_of_phase = counters.phase_epoch == self.settings.phases[counters.phase].epochs
-        evaluation = self.experiment.evaluation
-        monitored = (
-            last_of_phase
-            or counters.epoch % evaluation.monitor_every == 0
-            or counters.epoch in evaluation.report_epochs
-        )
-        new_rows, finite = (
-            epoch_rows(self, outcome),
-            finite_weights([self.generator.values, self.discriminator.values]),
-        )
-        rows = {}
-        for s in self.alive:
-            row = new_rows[s]
-            if monitored:
-                monitor(self, s, row)
-            self.progress[s].failure = failure(row, finite[s])
-            if self.progress[s].failure is None:
-                self.progress[s].history.append(row)
-                rows[s] = row
-        counters.batch = 0
-        self.sums.zero_()
-        if last_of_phase:
-            self._next_phase()
-        return rows
-
-    def _next_phase(self) -> None:
-        """The best state of an earlier phase has other layers and is dropped with it."""
-        counters = self.counters
-        counters.phase += 1
-        counters.phase_epoch = counters.phase_updates = 0
-        if not self.finished:
-            for progress in self.progress:
-                progress.best_log_likelihood = None
-            self.start_phase(counters.phase)
 
 
 def _require_device(precision: Precision, device: torch.device) -> None:

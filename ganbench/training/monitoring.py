@@ -9,6 +9,7 @@ from ganbench.training.fused.engine import Outcome
 from ganbench.training.history import SUMS, Row
 
 if TYPE_CHECKING:
+    from ganbench.training.base import BaseRun
     from ganbench.training.loop import Run
 
 
@@ -44,7 +45,7 @@ def epoch_rows(run: "Run", outcome: Outcome) -> list[Row]:
     ]
 
 
-def monitor(run: "Run", s: int, row: Row) -> None:
+def monitor(run: "BaseRun", s: int, row: Row) -> None:
     """Likelihood (D9) and collapse, from a stream that training never reads."""
     # A stream of its own, keyed by the epoch: monitoring changes nothing in the run.
     stream = seeding.generator(run.seeds[s], "monitoring", run.counters.epoch)
@@ -57,7 +58,4 @@ def monitor(run: "Run", s: int, row: Row) -> None:
     # The best generator so far is kept in memory and in checkpoints, and written at the end.
     if progress.best_log_likelihood is None or best > progress.best_log_likelihood:
         progress.best_log_likelihood, progress.best_epoch = best, run.counters.epoch
-        run.best[s] = {
-            name: value.detach().clone()
-            for name, value in run.generator.networks[s].named_parameters()
-        }
+        run.best[s] = {name: value.detach().clone() for name, value in run.weights(s).items()}

@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 
 from ganbench.config import (
-    Experiment,
+    Adversarial,
 )
 
 SETTINGS = {
@@ -36,5 +36,5 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return settings
 
 
-def experiment(path: str = "title", value: Any = "small") -> Experiment:
-    return Experiment.model_validate(changed(path, value))
+def experiment(path: str = "title", value: Any = "small") -> Adversarial:
+    return Adversarial.model_validate(changed(path, value))

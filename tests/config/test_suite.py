@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ganbench.config import (
-    Experiment,
     Suite,
     load,
+    load_experiment,
     load_suite,
     suite_experiments,
 )
@@ -95,6 +95,6 @@ def test_no_two_shipped_experiments_have_one_title() -> None:
     root = Path(__file__).parents[2] / "configs" / "experiments"
     titles: dict[str, str] = {}
     for path in sorted(root.glob("*.yaml")):
-        kind = TheoryExperiment if path.stem.startswith("theory_") else Experiment
-        title = load(kind, path).title
+        theory = path.stem.startswith("theory_")
+        title = (load(TheoryExperiment, path) if theory else load_experiment(path)).title
         assert titles.setdefault(title, path.stem) == path.stem, title

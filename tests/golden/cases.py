@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ganbench import seeding
-from ganbench.config import Experiment, Objective
+from ganbench.config import Adversarial, Objective
 from ganbench.data.digits import load as load_digits
 from ganbench.data.rows import Images
 from ganbench.evaluation import baselines, parzen
@@ -26,7 +26,9 @@ from ganbench.stages.sample_metrics import SampleMeasurer
 from ganbench.theory import run
 from ganbench.theory.config import TheoryExperiment
 from ganbench.training.loop import Run
+from ganbench.training.method_run import MethodRun
 from tests.golden.networks import CONVOLUTIONAL, DENSE, TWO_PHASES
+from tests.methods import recipes
 from tests.theory.conftest import NOTE, STUDIES
 
 Numbers = dict[str, float]
@@ -66,7 +68,7 @@ def trained(networks: dict[str, Any], **training: Any) -> Numbers:
 
     The momentum's ramp, the learning rate's fall and its floor all happen within them.
     """
-    settings = Experiment.model_validate(
+    settings = Adversarial.model_validate(
         {
             "title": "golden",
             "dataset": "digits",
@@ -106,6 +108,34 @@ def trained(networks: dict[str, Any], **training: Any) -> Numbers:
         for name, parameter in player.networks[0].named_parameters():
             numbers |= summary(f"{title} {name}", parameter.detach())
     return numbers | summary("sample", sample)
+
+
+def method_trained(method: str) -> Numbers:
+    """A tiny run of a method, monitored every epoch, in float64."""
+    digits = load_digits()
+    with short_protocols():
+        run = MethodRun(
+            recipes.experiment(method),
+            [3],
+            rows_of(digits.train[:33]),
+            to_rows(digits.folds[0].validation[:20]),
+            1,
+        )
+        while not run.finished:
+            run.run_epoch(lambda: None)
+        numbers = {
+            f"epoch {row['epoch']}: {name}": float(value)
+            for row in run.progress[0].history
+            for name, value in row.items()
+            if value is not None and name not in ("epoch", "phase", "updates")
+        }
+        for way, settings in (run.experiment.recipe.ways_to_sample or {"": None}).items():
+            stream = seeding.generator(3, "sampling", 0)
+            drawn = run.methods[0].sample(20, stream, run.train.rows(), settings)
+            numbers |= summary(f"sample {way}".strip(), drawn)
+    for name, value in run.methods[0].tensors().items():
+        numbers |= summary(name, value.detach())
+    return numbers
 
 
 def summary(name: str, values: Tensor) -> Numbers:
@@ -226,6 +256,10 @@ def in_float32(compute: Callable[[], Numbers]) -> Numbers:
 
 CASES: dict[str, Case] = {
     **train_cases(),
+    **{
+        f"train {method}": Case("train", lambda method=method: method_trained(method))
+        for method in recipes.RECIPES
+    },
     **{
         f"evaluate {name}": Case("evaluate", lambda name=name: evaluated(name))
         for name in parzen.PROTOCOLS

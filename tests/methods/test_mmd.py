@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganbench.methods.mmd import GMMN_WIDTHS, squared_mmd
+from ganbench.config.methods.gmmn import MNIST_WIDTHS
+from ganbench.methods.mmd import squared_mmd
 
 WIDTHS = (0.5, 3.0)
 COUNT, DIM = 2000, 3
@@ -81,4 +82,4 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 def test_one_sample_against_itself_is_zero() -> None:
     real = drawn(0, 50, 784).float()
-    assert abs(squared_mmd(real, real.clone(), GMMN_WIDTHS).item()) < 1e-5
+    assert abs(squared_mmd(real, real.clone(), MNIST_WIDTHS).item()) < 1e-5

@@ -91,9 +91,18 @@ class Synthetic:
         experiment = {one: settings for one, _, settings, _ in suite_experiments(self.config)}[name]
         shares = [(value, {"source": "model", "seed": seed}) for seed, value in enumerate(copied)]
         metrics = [
-            Metric(name="copied_share", value=value, unit="1", standard_error=0.02, labels=labels)
+            Metric(
+                name="copied_share",
+                value=value,
+                unit="1",
+                standard_error=0.02,
+                n=10_000,
+                labels=labels,
+            )
             for value, labels in [*shares, (0.05, {"source": "held_out_images"})]
         ]
+        gap = {"name": "parzen_gap", "value": 1.0, "unit": "nats", "n": 20_000}
+        metrics.append(Metric(**gap, labels={"source": "held_out_images"}))
         record = _record("sample_metrics", name, experiment, None, "ok", metrics)
         record.write(self.results / name / "sample_metrics.json")
 
@@ -127,7 +136,7 @@ class Synthetic:
 
     def _metrics(self, name: str, experiment: Experiment, seed: int) -> dict[str, list[Metric]]:
         score = self.scores.get((name, seed), 200.0 + seed)
-        epochs = experiment.training.epochs
+        epochs = experiment.epochs
         best = epochs - 1 - seed
         earlier = {f"epoch_{epoch}": epoch for epoch in experiment.evaluation.report_epochs}
         return {
@@ -156,6 +165,12 @@ class Synthetic:
                 *(_by_samples("last", 100_000) if experiment.evaluation.draws > 1 else []),
                 *_scores(experiment, score + 3, "best_validation"),
                 *(one for state in earlier for one in _scores(experiment, score - 20, state)),
+                *(
+                    one
+                    for number, state in enumerate(_ways(experiment))
+                    for one in _scores(experiment, score - 10 * number, state)
+                ),
+                *_under_protocols(experiment, score),
             ],
         }
 
@@ -199,6 +214,25 @@ def _record(
             wall_time_s=2.5,
         ),
     )
+
+
+def _ways(experiment: Experiment) -> tuple[str, ...]:
+    """States that are further ways to sample."""
+    return experiment.states[len(experiment.evaluation.states) :]
+
+
+def _under_protocols(experiment: Experiment, score: float) -> list[Metric]:
+    return [
+        Metric(
+            name="log_likelihood_under_protocol",
+            value=score + 5 * (number + 1),
+            unit="nats",
+            standard_error=2.0,
+            n=10000,
+            labels={"checkpoint": "last", "protocol": name},
+        )
+        for number, name in enumerate(experiment.evaluation.further_protocols)
+    ]
 
 
 def _baselines(experiment: Experiment) -> list[Metric]:
@@ -323,10 +357,13 @@ def _history(experiment: Experiment, seed: int) -> str:
         "epoch,phase,updates,learning_rate,momentum,discriminator_loss,generator_loss,d_real,"
         "d_fake,discriminator_gradient_norm,generator_gradient_norm,validation_log_likelihood,sigma"
     )
+    if experiment.method != "adversarial":
+        columns = "epoch,phase,updates,learning_rate,momentum,cross_entropy,"
+        columns += "validation_log_likelihood,sigma,collapse_share"
     rng = np.random.default_rng(seed)
     lines = [columns]
-    total, every = experiment.training.epochs, experiment.evaluation.monitor_every
-    first = experiment.training.phases[0].epochs
+    total, every = experiment.epochs, experiment.evaluation.monitor_every
+    first = experiment.phase_epochs[0]
     for epoch in range(1, total + 1):
         noise = rng.normal(scale=0.02)
         monitored = epoch % every == 0 or epoch == total
@@ -346,6 +383,8 @@ def _history(experiment: Experiment, seed: int) -> str:
             score,
             0.167 if monitored else "",
         )
+        if experiment.method != "adversarial":
+            cells = (*cells[:5], 200 - epoch, score, 0.167 if monitored else "", 0.01)
         lines.append(",".join(map(str, cells)))
     return "\n".join(lines) + "\n"
 

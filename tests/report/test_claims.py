@@ -74,7 +74,8 @@ def test_memory_is_judged_by_the_scores_of_the_samples(synthetic: Write) -> None
     suite.write_sample_metrics("mnist", copied=(0.02, 0.1))
     row = judged(suite)["memory_mnist", "MNIST"]
     assert (row.verdict, row.seeds, row.protocol) == ("reproduced", 2, "copied share")
-    assert row.ours == "0.02 ± 0.02, 0.10 ± 0.02 (held-out images 0.05 ± 0.02)"
+    shares = "0.02 (-0.02 to 0.06), 0.10 (0.06 to 0.14); held-out images 0.05 (0.01 to 0.09)"
+    assert row.ours == shares
     suite.write_sample_metrics("mnist", copied=(0.02, 0.9))
     assert judged(suite)["memory_mnist", "MNIST"].verdict == "not reproduced"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ganbench.config import Experiment
+from ganbench.config import Adversarial
 from ganbench.errors import GanbenchError
 from ganbench.numerics import VERSION_1_CODE
 from ganbench.report.collect import collect, read_history
@@ -76,7 +76,7 @@ def test_a_training_run_outlives_another_evaluation(synthetic: Write) -> None:
     path = suite.record_path("digits", 0, "train")
     config = json.loads(path.read_text())["config"]
     config["evaluation"]["checkpoints"] = ["last"]
-    suite.edit(path, config=config, config_digest=Experiment.model_validate(config).digest)
+    suite.edit(path, config=config, config_digest=Adversarial.model_validate(config).digest)
     read(suite)
 
 

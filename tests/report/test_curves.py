@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.records import Metric
-from ganbench.report.style import figure_style
+from ganbench.report.style import MANY, figure_style
 from ganbench.report.table1.curves import PANELS, bandwidth_figure, learning_curves_figure
+from ganbench.report.table1.scatter import samples_curve_figure
 
 COLUMNS = [column for _, _, lines in PANELS for column, *_ in lines]
 
@@ -144,23 +145,56 @@ def test_a_line_of_few_points_is_marked_and_a_long_one_is_not() -> None:
     assert {line.get_marker() for line in gone.get_lines()} == {"o"}
 
 
-def test_no_legend_lies_over_curves_nor_beyond_the_figure() -> None:
+def sizes_curve() -> list[Metric]:
+    return [
+        Metric(
+            name="log_likelihood_by_samples", value=n / 100, unit="nats", labels={"n_centers": n}
+        )
+        for n in (100, 1000, 10_000)
+    ]
+
+
+def test_no_legend_lies_over_curves_titles_nor_beyond_the_figure() -> None:
     with figure_style():
         figures = (
             learning_curves_figure({0: history(0.2)}, {}, "title", "footer"),
             bandwidth_figure({"seed 0": grid(0.2, (0,))}, grid(0.3, (0,)), "title", "footer"),
+            samples_curve_figure(sizes_curve(), {"seed 0": sizes_curve()}, "title", "footer"),
         )
         for figure in figures:
             FigureCanvasAgg(figure).draw()
     for figure in figures:
         legends = [axes.get_legend() for axes in figure.axes] + figure.legends
         boxes = [one.get_window_extent() for one in legends if one]
+        titles = [axes._left_title.get_window_extent() for axes in figure.axes]
         assert boxes
         for box in boxes:
             assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1 + 1
+            assert not any(box.overlaps(title) for title in titles if title.width)
             assert not any(
                 box.overlaps(axes.get_window_extent().padded(-2)) for axes in figure.axes
             )
+
+
+def test_many_seeds_are_drawn_as_quantiles_and_few_one_by_one() -> None:
+    many = range(MANY + 1)
+    histories = {seed: history(0.2 + seed / 100) for seed in many}
+    grids = {f"seed {seed}": grid(0.2, (0,)) for seed in many}
+    samples = {f"seed {seed}": sizes_curve() for seed in many}
+    figures = (
+        learning_curves_figure(histories, histories, "title", "footer"),
+        bandwidth_figure(grids, grid(0.3, (0,)), "title", "footer"),
+        samples_curve_figure(sizes_curve(), samples, "title", "footer"),
+    )
+    for figure in figures:
+        for axes in figure.axes:
+            assert len(axes.get_lines()) <= 5
+            assert len(axes.collections) >= 2, "the bands"
+    legend = figures[1].legends[0]
+    assert legend.get_texts()[0].get_text() == f"median of {len(many)} seeds"
+    # Every seed has the same curve, hence its median.
+    median = figures[2].axes[0].get_lines()[0]
+    assert list(median.get_ydata()) == [metric.value for metric in sizes_curve()]
 
 
 def test_rates_that_hardly_differ_have_ticks_that_do_not_overlap() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from ganbench.config import load_experiment
 from ganbench.report.collect import collect
-from ganbench.report.facts import commits
+from ganbench.report.facts import commits, provenance
 from ganbench.report.outputs import FIGURES, TABLES
 
 from .synthetic import COMMIT, EXPERIMENTS, SIGMAS, Synthetic
@@ -54,6 +54,21 @@ def test_provenance_counts_and_sums(built: Synthetic) -> None:
     assert actual["devices"] == ["Synthetic CPU"]
     assert actual["wall_time_s"]["train"] == pytest.approx(7 * 2.5)
     assert actual["wall_time_s"]["fetch"] == pytest.approx(3 * 2.5)
+
+
+def test_a_run_that_went_on_elsewhere_names_both_machines(
+    synthetic: Callable[..., Synthetic],
+) -> None:
+    suite = synthetic({"digits": (0,)})
+    part = {"code_digest": "c", "threads": 1, "instruction_set": "AVX2", "impl": "reference"}
+    parts = [
+        part | {"from_update": start, "device": device, "versions": {"torch": torch}}
+        for start, device, torch in ((0, "First CPU", "2.1"), (9, "Second CPU", "2.2"))
+    ]
+    suite.edit(suite.record_path("digits", 0, "train"), provenance={"environments": parts})
+    actual = provenance(collect(suite.config, suite.results))
+    assert actual["devices"] == ["First CPU", "Second CPU", "Synthetic CPU"]
+    assert {"torch 2.1", "torch 2.2"} <= set(actual["versions"])
 
 
 def test_several_commits_and_changes_are_told(synthetic: Callable[..., Synthetic]) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -112,13 +113,38 @@ def test_a_missing_report_is_named(tmp_path: Path, deviations_file: Path) -> Non
 def test_the_table_is_the_reports_cell_by_cell(built: Synthetic) -> None:
     (_, table) = json.loads(compiler(built.out).query("figure.where(kind: table)", field="body"))
     cells = [child["body"] for child in table["children"] if child["func"] == "cell"]
-    printed = [cell.get("text", "") for cell in cells]
+    # An experiment's name is bold: its text lies one deeper.
+    printed = [cell.get("body", cell).get("text", "") for cell in cells]
     above = ""
     expected = []
     for title, *numbers in built.report["table"]["rows"]:
-        expected += ["" if title == above else title, *numbers]
+        expected += [*([] if title == above else [title]), *numbers]
         above = title
     assert printed == expected
+
+
+def test_letters_have_seven_points_or_more() -> None:
+    sizes = re.findall(r"(?:size: |text\()([\d.]+)pt", SOURCE.read_text())
+    assert len(sizes) > 5
+    assert min(map(float, sizes)) >= 7
+
+
+def test_a_table_that_fits_a_page_is_kept_on_one(built: Synthetic, tmp_path: Path) -> None:
+    def placements(report: dict) -> list[object]:
+        path = tmp_path / "report.json"
+        path.write_text(json.dumps(report))
+        found = compiler(path).query("figure.where(kind: table)", field="placement")
+        return json.loads(found)
+
+    for file in built.out.parent.glob("*.svg"):
+        shutil.copy(file, tmp_path)
+    (_, floats) = placements(built.report)
+    assert floats == "auto"
+    # A longer one runs on, with its headings again.
+    report = json.loads(json.dumps(built.report))
+    report["table"]["rows"] *= 5
+    (_, floats) = placements(report)
+    assert floats is None
 
 
 def test_the_source_trees_deviations_have_titles() -> None:

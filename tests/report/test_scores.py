@@ -12,11 +12,13 @@ from ganbench.evaluation.measures import MEASURES
 from ganbench.records import Metric, Provenance, Record
 from ganbench.report.sample_metrics import build as scores
 from ganbench.report.sample_metrics import outputs as score_outputs
-from ganbench.report.sample_metrics.cells import cell, interval_of
+from ganbench.report.sample_metrics.cells import cell
+from ganbench.report.sample_metrics.intervals import interval_of, with_chance
 
 ROOT = Path(__file__).parents[2]
 
 DIGITS = ROOT / "configs/experiments/digits.yaml"
+DIGITS_SETTINGS = load_experiment(DIGITS)
 SAMPLERS = (
     {"source": "model", "seed": 0, "checkpoint": "last"},
     {"source": "held_out_images"},
@@ -42,6 +44,9 @@ def metrics() -> list[Metric]:
         for number, (name, measure) in enumerate(MEASURES.items()):
             value = place + number / 100
             one = Metric(name=name, value=value, unit=measure.unit, n=5, labels=labels)
+            if name == "copied_share":
+                # A collapsed sampler's: nothing is known of it.
+                one = one.model_copy(update={"value": -4.0, "standard_error": 4.5})
             if name in ("precision", "recall", "squared_mmd"):
                 one = one.model_copy(update={"interval": (value - 0.25, value + 0.5)})
             if name == "squared_mmd":
@@ -190,3 +195,94 @@ def test_an_interval_of_a_share_stays_within_0_and_1() -> None:
     # MMD has no such range: unbiased, it may be negative.
     mmd = wide.model_copy(update={"name": "squared_mmd"})
     assert interval_of(mmd) == (-0.28, 1.08)
+
+
+# Newcombe, Statistics in Medicine 17 (1998), 857-872, table I: Wilson's score method, to 4 digits.
+NEWCOMBE = {(81, 263): (0.2553, 0.3662), (15, 148): (0.0624, 0.1605), (0, 20): (0.0, 0.1611)}
+
+
+@pytest.mark.parametrize(("count", "expected"), NEWCOMBE.items())
+def test_a_plain_share_has_wilsons_interval(
+    count: tuple[int, int], expected: tuple[float, float]
+) -> None:
+    share, n = count[0] / count[1], count[1]
+    error = (share * (1 - share) / n) ** 0.5
+    for name in ("near_duplicates", "exact_duplicates"):
+        metric = Metric(name=name, value=share, unit="1", standard_error=error, n=n)
+        assert interval_of(metric) == pytest.approx(expected, abs=5e-5)
+    bins = Metric(
+        name="different_bins",
+        value=share,
+        unit="1",
+        standard_error=error,
+        n=9,
+        labels={"bins": n},
+    )
+    assert interval_of(bins) == pytest.approx(expected, abs=5e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_share_of_0_or_1_has_an_interval_with_a_width(value: float) -> None:
+    ends = (value, value)
+    blocks = Metric(
+        name="recall",
+        value=value,
+        unit="1",
+        standard_error=0.0,
+        interval=ends,
+        n=5,
+        labels={"points": 2000},
+    )
+    # Wilson's at the end of the range: z^2 / (n + z^2) off it.
+    width = 1.959964**2 / (10_000 + 1.959964**2)
+    expected = (max(0.0, value - width), min(1.0, value + width))
+    assert interval_of(blocks) == pytest.approx(expected, abs=1e-9)
+    low, high = (f"{end:.4f}" for end in expected)
+    assert cell(blocks) == f"{value:.4f} ({low} to {high})"
+
+
+def copied(value: float, error: float, n: int = 10_000, chance: float = 5 / 6) -> Metric:
+    labels = {"source": "model", "chance": chance}
+    return Metric(
+        name="copied_share", value=value, unit="1", standard_error=error, n=n, labels=labels
+    )
+
+
+def test_of_samples_that_are_one_image_the_copied_share_is_hardly_known() -> None:
+    # One observation: 0 or 1 of 1 by Wilson's formula, .2065 to 1 or its mirror image.
+    end = 1 / (1 + 1.959964**2)
+    low, high = interval_of(copied(1.0, 1.0)) or (math.nan, math.nan)
+    assert (low, high) == (pytest.approx((end - 5 / 6) * 6, abs=1e-6), pytest.approx(1))
+    low, high = interval_of(copied(-5.0, 5.0)) or (math.nan, math.nan)
+    assert (low, high) == (pytest.approx(-5), pytest.approx((1 - end - 5 / 6) * 6, abs=1e-6))
+    assert cell(copied(1.0, 1.0)) == "1.00 (-3.76 to 1.00)"
+
+
+def test_the_interval_of_a_copied_share_in_the_middle_is_about_that_of_its_error() -> None:
+    # 10,000 samples of different images: share y of the nearest are training images.
+    for value in (0.0, 0.1, 0.5):
+        y = 5 / 6 + value / 6
+        spread = (y * (1 / 6) ** 2 + (1 - y) * (5 / 6) ** 2) ** 0.5 / 100 * 6
+        low, high = interval_of(copied(value, spread)) or (math.nan, math.nan)
+        binomial = 6 * 1.96 * (y * (1 - y)) ** 0.5 / 100
+        assert (high - low) / 2 == pytest.approx(binomial, rel=0.01)
+        assert low < value < high <= 1
+
+
+def test_a_record_says_how_often_the_nearest_image_is_a_training_image_by_chance() -> None:
+    gap = Metric(name="parzen_gap", value=1.0, unit="nats", standard_error=1.0, n=20_000)
+    bare = copied(0.5, 0.1).model_copy(update={"labels": {"source": "model"}})
+    assert interval_of(bare) is None
+    known, _ = with_chance([bare, gap], "mnist")
+    assert known.labels == {"source": "model", "chance": pytest.approx(50_000 / 60_000)}
+
+
+def test_no_bar_leaves_its_panel(suite: Suite) -> None:
+    suite.write()
+    record = scores._read(suite.folder / "digits" / "sample_metrics.json", DIGITS, DIGITS_SETTINGS)
+    figure = scores.scores_figure(scores.Scored("digits", DIGITS_SETTINGS, record))
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        (low, high), drawn = axes.get_xlim(), axes.dataLim
+        assert low <= drawn.x0, axes.get_title(loc="left")
+        assert drawn.x1 <= high, axes.get_title(loc="left")

@@ -12,6 +12,7 @@ from ganbench.report.statistics import (
     prediction_interval,
     seed_mean,
     seeds_needed,
+    share_interval,
     upper_deviation,
     welch,
 )
@@ -194,3 +195,12 @@ def test_logit_intervals_cover_as_often_as_they_promise() -> None:
         hits += low <= 0.9 <= high
     # Four standard errors of a share in 1,000 trials.
     assert abs(hits / 1000 - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 1000)
+
+
+@given(st.integers(1, 500), st.data(), st.sampled_from([0.9, 0.95, 0.99]))
+def test_a_shares_interval_is_scipys_wilson(n: int, data: st.DataObject, confidence: float) -> None:
+    count = data.draw(st.integers(0, n))
+    expected = scipy.stats.binomtest(count, n).proportion_ci(confidence, method="wilson")
+    actual = share_interval(count / n, n, confidence)
+    assert actual == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert 0 <= actual[0] < actual[1] <= 1

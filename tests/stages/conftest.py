@@ -1,5 +1,6 @@
 """A tiny experiment on the digits, as a file, and jobs that run it."""
 
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from ganbench.data.datasets import split_digests
 from ganbench.evaluation import parzen
 from ganbench.records import Stage
 from ganbench.stages.context import Job
+from ganbench.training.loop import Run
+from ganbench.training.progress import Progress
 
 from .averages import COUNT, averages
 
@@ -83,6 +86,22 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     limit_samples(monkeypatch)
     torch.set_num_threads(1)
     return Project(tmp_path)
+
+
+@pytest.fixture
+def signal_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sends this process a signal while update `number` is shown."""
+    plain = Progress.update
+
+    def arrange(number: int, which: int = signal.SIGTERM) -> None:
+        def update(self: Progress, current: Run) -> None:
+            plain(self, current)
+            if current.counters.updates == number:
+                signal.raise_signal(which)
+
+        monkeypatch.setattr(Progress, "update", update)
+
+    return arrange
 
 
 @pytest.fixture

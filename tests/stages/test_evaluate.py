@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from ganbench.data import digits
 from ganbench.data.datasets import split_digests
@@ -165,3 +166,29 @@ def test_what_the_grid_costs_and_what_resampling_moves_are_recorded(sampled: Pro
         assert (penalty.unit, penalty.n, error.unit, error.n) == ("nats", 297, "nats", 297)
         assert penalty.value > 0
         assert error.value >= 0
+
+
+def test_further_protocols_score_the_headlines_samples(sampled: Project) -> None:
+    plain = run(sampled).metrics
+    content = yaml.safe_load(sampled.config.read_text())
+    content["evaluation"]["further_protocols"] = ["gmmn2015", "fine"]
+    sampled.config.write_text(yaml.safe_dump(content))
+    again = sampled.job("sample")
+    again.record(
+        files=[f"samples_{checkpoint}.npy" for checkpoint in CHECKPOINTS],
+        datasets=split_digests(digits.load()),
+    )
+    record = run(sampled)
+    further = metrics(record.metrics, "log_likelihood_under_protocol")
+    assert [one.labels["protocol"] for one in further] == [
+        "gmmn2015_120_centers",
+        "fine_120_centers",
+    ]
+    assert {one.labels["checkpoint"] for one in further} == {"last"}
+    # Nothing else has moved.
+    assert [one for one in record.metrics if one not in further] == plain
+    samples = torch.from_numpy(np.load(sampled.folder / "seed_0" / "samples_last.npy"))
+    for one, name in zip(further, ("gmmn2015", "fine"), strict=True):
+        scorer = Likelihood.of(again, digits.load(), name)
+        (expected,) = metrics(scorer.metrics(samples, {}), "log_likelihood")
+        assert one.value == expected.value

@@ -1,7 +1,6 @@
 """How training stops and goes on, and checkpoints that do not fit."""
 
 import csv
-import json
 import signal
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -9,9 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import safetensors
 import torch
-from safetensors.torch import load_file, save_file
 
 from ganbench.errors import GanbenchError
 from ganbench.provenance import file_sha256, locked_folder
@@ -21,26 +18,9 @@ from ganbench.stages.train import InterruptedRunError, train
 from ganbench.training import checkpoints
 from ganbench.training.checkpoints import Checkpoints
 from ganbench.training.loop import Run
-from ganbench.training.progress import Progress
 
 from .conftest import Project, limit_samples
-from .training_runs import RESULTS, contents, history, run, value_of
-
-
-@pytest.fixture
-def signal_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Sends this process a signal while update `number` is shown."""
-    plain = Progress.update
-
-    def arrange(number: int, which: int = signal.SIGTERM) -> None:
-        def update(self: Progress, current: Run) -> None:
-            plain(self, current)
-            if current.counters.updates == number:
-                signal.raise_signal(which)
-
-        monkeypatch.setattr(Progress, "update", update)
-
-    return arrange
+from .training_runs import RESULTS, contents, history, run, spoil, value_of
 
 
 @pytest.fixture(scope="module")
@@ -243,18 +223,6 @@ def test_seeds_that_stand_elsewhere_go_on_in_groups_of_their_own(
     assert {record.status for record in records} == {"ok"}
 
 
-def spoil(path: Path, change: Callable[[dict, dict], None]) -> Path:
-    """Changes a checkpoint's tensors and state, and gives it the name of its new content."""
-    with safetensors.safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-    tensors, state = load_file(path), json.loads(metadata["state"])
-    change(tensors, state)
-    path.unlink()
-    save_file(tensors, path, metadata | {"state": json.dumps(state)})
-    name = f"{path.name.partition('-')[0]}-{file_sha256(path)[:16]}.safetensors"
-    return path.rename(path.with_name(name))
-
-
 WEIGHT = "generator.layers.0.weight"
 SPOILT = {
     "no weight": (lambda t, _: t.pop(WEIGHT), f"has no tensor '{WEIGHT}'"),
@@ -275,6 +243,14 @@ SPOILT = {
     "no counters": (lambda _, s: s.pop("counters"), "its state has no 'counters'"),
     "no course": (lambda _, s: s.pop("course"), "its state has no 'course'"),
     "history": (lambda _, s: s["course"].update(history=1), "its state's history is wrong (Input"),
+    "environment": (
+        lambda _, s: s["environments"][0].pop("device"),
+        "its state's environments are wrong (0.device: Field required)",
+    ),
+    "environments": (
+        lambda _, s: s.update(environments="AVX2"),
+        "its state's environments are wrong (",
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from ganbench.provenance import file_sha256
 from ganbench.records import read_record
 from ganbench.stages import train as stage
 from ganbench.stages.train import train
-from ganbench.training import loop
+from ganbench.training import base
 from ganbench.training.history import Row
 
 from .conftest import Project
@@ -126,7 +126,7 @@ def test_divergence_is_recorded_whoever_asks(project: Project, in_workflow: bool
     if in_workflow:
         run(project, in_workflow=True, checkpoint_seconds=0)
     else:
-        with pytest.raises(DivergenceError, match=r"^epoch 1: .* not finite; lower training: lea"):
+        with pytest.raises(DivergenceError, match=r"^epoch 1: .* not finite; lower the lea"):
             run(project, checkpoint_seconds=0)
     record = read_record(project.folder / "seed_0" / "train.json")
     assert record.status == "diverged"
@@ -139,7 +139,7 @@ def test_a_diverged_run_keeps_the_history_before(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = "epoch 3: weights not finite; lower it"
-    monkeypatch.setattr(loop, "failure", lambda row, _: message if row["epoch"] == 3 else None)
+    monkeypatch.setattr(base, "failure", lambda row, *_: message if row["epoch"] == 3 else None)
     record = run(project, in_workflow=True)
     folder = project.folder / "seed_0"
     assert record.files == {"history.csv": file_sha256(folder / "history.csv")}
@@ -159,10 +159,10 @@ def test_of_seeds_together_only_the_one_that_diverges_ends(
     message = "epoch 2: weights not finite; lower it"
     calls = iter(range(100))
 
-    def fail_second_seed(row: Row, _: bool) -> str | None:
+    def fail_second_seed(row: Row, *_: object) -> str | None:
         return message if row["epoch"] == 2 and next(calls) % 2 else None
 
-    monkeypatch.setattr(loop, "failure", fail_second_seed)
+    monkeypatch.setattr(base, "failure", fail_second_seed)
     jobs = [project.job("train", seed) for seed in (0, 1)]
     with pytest.raises(DivergenceError, match=r"^epoch 2: weights not finite; lower it$"):
         train(jobs, project.folder)

@@ -1,8 +1,14 @@
 """A training run in this process, and what it left."""
 
 import csv
+import json
+from collections.abc import Callable
 from pathlib import Path
 
+import safetensors
+from safetensors.torch import load_file, save_file
+
+from ganbench.provenance import file_sha256
 from ganbench.records import Metric, Record
 from ganbench.stages.train import train
 
@@ -31,3 +37,15 @@ def value_of(record: Record, name: str, **labels: str) -> Metric:
         if metric.name == name and labels.items() <= metric.labels.items()
     )
     return actual
+
+
+def spoil(path: Path, change: Callable[[dict, dict], None]) -> Path:
+    """Changes a checkpoint's tensors and state, and gives it the name of its new content."""
+    with safetensors.safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors, state = load_file(path), json.loads(metadata["state"])
+    change(tensors, state)
+    path.unlink()
+    save_file(tensors, path, metadata | {"state": json.dumps(state)})
+    name = f"{path.name.partition('-')[0]}-{file_sha256(path)[:16]}.safetensors"
+    return path.rename(path.with_name(name))

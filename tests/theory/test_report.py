@@ -1,6 +1,7 @@
 """The theory section: every promised file, the two tables, and refusals."""
 
 import math
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -41,6 +42,14 @@ def test_pictures_are_not_too_wide_and_the_animation_moves(section):
     with Image.open(section[0] / "figure1.gif") as animation:
         assert animation.n_frames > 1
         assert animation.width <= WIDEST
+
+
+def test_letters_have_seven_points_or_more(section):
+    # Matplotlib draws letters as paths of 100 points, and scales them to the size of the font.
+    for path in section[0].glob("*.svg"):
+        sizes = re.findall(r"scale\((0\.\d+) -0\.\d+\)", path.read_text())
+        assert sizes
+        assert 100 * min(map(float, sizes)) >= 7 - 1e-6, path.name
 
 
 def test_everything_shown_has_a_caption_and_is_written(small_suite, section, pytestconfig):

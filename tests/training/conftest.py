@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganbench.config import Experiment
+from ganbench.config import Adversarial
 from ganbench.data.rows import Images
 from ganbench.evaluation import parzen
 from ganbench.training.fused import engine
@@ -21,11 +21,11 @@ FRONT = [
 ]
 
 
-def experiment(**training: Any) -> Experiment:
+def experiment(**training: Any) -> Adversarial:
     """Two phases of two epochs on 4 x 4 images; `monitor_every` is set by its name."""
     monitor_every = training.pop("monitor_every", 1)
     phases = [{"epochs": 2}, {"epochs": 2, "generator_front": FRONT}]
-    return Experiment.model_validate(
+    return Adversarial.model_validate(
         {
             "title": "tiny",
             "dataset": "digits",

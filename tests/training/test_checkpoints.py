@@ -71,6 +71,14 @@ def test_the_newest_two_are_kept(checkpoints: Checkpoints) -> None:
     assert loaded_number(checkpoints) == 100
 
 
+def test_other_files_beside_them_stay(checkpoints: Checkpoints) -> None:
+    """Such as the generators of reported epochs, which a resumed run does not write again."""
+    checkpoints.folder.mkdir(parents=True)
+    (checkpoints.folder / "generator_epoch_3.safetensors").write_bytes(b"weights")
+    save(checkpoints, 1, 2, 3)
+    assert [path.name[:9] for path in files(checkpoints)] == ["000000002", "000000003", "generator"]
+
+
 def test_a_damaged_one_is_named_and_its_predecessor_used(
     checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench import models, seeding
-from ganbench.config import Experiment, Objective, load_experiment
+from ganbench.config import Adversarial, Objective, load_experiment
 from ganbench.errors import ConfigError
 from ganbench.training import naive, networks
 from ganbench.training.fused import dense_passes, engine
@@ -58,7 +58,7 @@ def test_updates_follow_the_formulas(objective: str, rule: str) -> None:
                 torch.testing.assert_close(norm[s], expected, **TOLERANCE)
 
 
-def narrow(experiment: Experiment) -> Experiment:
+def narrow(experiment: Adversarial) -> Adversarial:
     """The same network with 6 units or 2 channels a layer, but for what must fit the image."""
     settings = experiment.model_dump(mode="json")
     generator, discriminator = (settings[name]["layers"] for name in ("generator", "discriminator"))
@@ -71,7 +71,7 @@ def narrow(experiment: Experiment) -> Experiment:
     for layer in generator:
         if layer.get("sparse_weights"):
             layer["sparse_weights"] = 2
-    return Experiment.model_validate(settings)
+    return Adversarial.model_validate(settings)
 
 
 @float64

@@ -34,7 +34,7 @@ def test_divergence_is_named(new_run: NewRun, in_weights: bool) -> None:
         else "discriminator_loss, generator_loss, .*weights"
     )
     finish(run, spoil)
-    message = f"epoch 1: {what} not finite; lower training: learning_rate, or run another seed"
+    message = f"epoch 1: {what} not finite; lower the learning_rate, or run another seed"
     assert re.fullmatch(message, run.progress[0].failure or "")
     assert run.progress[0].history == []
 

@@ -11,7 +11,8 @@ from ganbench.config import Experiment, suite_experiments
 from ganbench.evaluation.measures import MEASURES
 from ganbench.records import Metric, Record, read_record, refuse_stale
 from ganbench.report.facts import commits
-from ganbench.report.sample_metrics.cells import cell, interval_of
+from ganbench.report.sample_metrics.cells import cell
+from ganbench.report.sample_metrics.intervals import interval_of, with_chance
 from ganbench.report.sample_metrics.outputs import GROUPS, figure_stem, table_stem
 from ganbench.report.style import PALETTE, empty_figure, figure_style, new_figure, save
 from ganbench.report.table1.table import NONE, PrintedTable, write_printed_table
@@ -36,15 +37,18 @@ LEGENDS = {
     "P(farther) and the distance ratio fall for copies and may fall as much for blur, as for the "
     "blurred baseline. Copied below 0: the nearest real image is a test image more often than "
     "these are among the images, so that samples are rather of the test images' kind. Where the "
-    "held-out images do not score 0, training and test images differ from each other.",
+    "held-out images do not score 0, training and test images differ from each other. Intervals "
+    "are of 95 %: Wilson's of shares, for Copied with samples of one nearest image counted once; "
+    "DeLong's of P(farther).",
     "coverage": "Pairs alike: share of pairs of samples nearer to each other than 99 % of the "
     "data's. Different bins: share of k-means bins. Class KL: from the samples' classes to the "
-    "test images', by a classifier trained here, whose accuracy is beside it.",
+    "test images', by a classifier trained here, whose accuracy is beside it. Interval "
+    "of the bins: Wilson's, of 95 %.",
     "two samples": "Equal numbers of samples and test images in five disjoint blocks; 95 % "
     "interval of Student's t over them, of a share on the scale of its logit, which stays within 0 "
-    "and 1. MMD²: of the kernel whose bandwidth is the median distance "
-    "of test images; the csv has 0.25, 0.5 and 2 times that too. Read each against the held-out "
-    "images: no p-values, every model is told from the data.",
+    "and 1, and Wilson's of all points where the blocks agree. MMD²: of the kernel whose bandwidth "
+    "is the median distance of test images; the csv has 0.25, 0.5 and 2 times that too. Read each "
+    "against the held-out images: no p-values, every model is told from the data.",
 }
 
 
@@ -60,7 +64,8 @@ class Scored:
     def samplers(self) -> dict[str, list[Metric]]:
         """The measures of each sampler, by how tables call it."""
         by_sampler: dict[str, list[Metric]] = {}
-        for metric in self.record.metrics if self.record else ():
+        metrics = self.record.metrics if self.record else ()
+        for metric in with_chance(metrics, self.experiment.dataset):
             source = str(metric.labels["source"])
             name = BASELINES.get(source) or f"ours: seed {metric.labels['seed']}"
             by_sampler.setdefault(name, []).append(metric)
@@ -189,9 +194,9 @@ def scores_figure(scored: Scored) -> Figure:
             axes.errorbar(shown.value, -place, xerr=_errors(shown), fmt="o", ms=3, color=colour)
         if best is not None:
             axes.axvline(best, linestyle="--", linewidth=0.7, color="0.6")
-        if name == "copied_share":
-            # Of a collapsed sampler nothing is known: its bar runs out of the panel.
-            axes.set_xlim(-0.5, 1.1)
+        if axes.dataLim.x0 < -1:
+            # Of a collapsed sampler little is known: its bar would push the others together.
+            axes.set_xscale("symlog", linthresh=1, linscale=2)
         axes.set_title(MEASURES[name].title, loc="left")
         axes.set_yticks([-place for place in range(len(samplers))], list(samplers))
     return figure

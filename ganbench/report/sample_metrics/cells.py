@@ -2,22 +2,10 @@
 
 from ganbench.evaluation.measures import MEASURES
 from ganbench.records import Metric
-from ganbench.report.statistics import bounded_interval, t_quantile
+from ganbench.report.sample_metrics.intervals import Interval, interval_of
 
 LIKELIHOOD_DIGITS = 1  # nats
-
-
-def interval_of(metric: Metric) -> tuple[float, float] | None:
-    """Returns a measure's 95 % interval, within 0 and 1 for a share; None where none is known.
-
-    Records hold mean +- t SE, which runs past 0 and 1 where blocks differ much.
-    """
-    measure, error, count = MEASURES.get(metric.name), metric.standard_error, metric.n
-    if metric.interval is None or measure is None or not measure.share:
-        return metric.interval
-    if error is None or count is None or count < 2:
-        return metric.interval
-    return bounded_interval(metric.value, error, t_quantile(count - 1), (0, 1))
+MORE_DIGITS = 2  # at most, so that an interval does not look like a number
 
 
 def cell(metric: Metric) -> str:
@@ -28,7 +16,16 @@ def cell(metric: Metric) -> str:
     if metric.labels.get("collapsed"):
         return f"{value} COLLAPSED"
     if interval := interval_of(metric):
-        low, high = (f"{end:.{digits}f}" for end in interval)
-        return f"{value} ({low} to {high})"
+        return with_interval(metric.value, interval, digits)
     error = metric.standard_error
     return value if error is None else f"{value} ± {error:.{digits}f}"
+
+
+def with_interval(value: float, interval: Interval, digits: int) -> str:
+    """Returns "0.50 (0.25 to 0.75)", with more digits where both ends would look alike."""
+    most = digits + MORE_DIGITS
+    while digits < most and len({f"{end:.{digits}f}" for end in interval}) == 1:
+        digits += 1
+    # Adding 0 takes the sign from a 0 that rounding made.
+    middle, low, high = (f"{round(number, digits) + 0:.{digits}f}" for number in (value, *interval))
+    return f"{middle} ({low} to {high})"

@@ -1,5 +1,6 @@
 """Prints what `ganbench score` measured of a user's samples, beside the baselines."""
 
+import math
 import textwrap
 from collections.abc import Iterator, Mapping
 from io import StringIO
@@ -11,7 +12,8 @@ from rich.table import Table
 
 from ganbench.evaluation.measures import MEASURES
 from ganbench.records import Metric, Record
-from ganbench.report.sample_metrics.cells import cell
+from ganbench.report.sample_metrics.cells import cell, with_interval
+from ganbench.report.sample_metrics.intervals import Interval, interval_of, with_chance
 
 # Each table's baseline: where its metrics have their second value.
 BASELINES = {"training_images": "Training images", "held_out_images": "Held-out images"}
@@ -90,18 +92,18 @@ def comparison(record: Record, other: Record) -> pd.DataFrame:
         measure = MEASURES.get(first.name)
         digits = measure.digits if measure else 1
         difference = first.value - second.value
-        half = (_half_width(first) ** 2 + _half_width(second) ** 2) ** 0.5
+        low, high = _difference_interval(first, second)
         text = f"{difference:.{digits}f}"
-        if half == half:
-            text += f" ({difference - half:.{digits}f} to {difference + half:.{digits}f})"
+        if low == low:
+            text = with_interval(difference, (low, high), digits)
         rows.append(
             {
                 "measure": key,
                 "first": first.value,
                 "second": second.value,
                 "difference": difference,
-                "low": difference - half,
-                "high": difference + half,
+                "low": low,
+                "high": high,
                 "unit": first.unit,
                 "first_text": f"{first.value:.{digits}f}",
                 "second_text": f"{second.value:.{digits}f}",
@@ -122,18 +124,33 @@ def _directions(record: Record) -> str:
     return "; ".join(f"{title}: {direction}" for title, direction in lines.items()) + "."
 
 
-def _half_width(metric: Metric) -> float:
-    """Of its 95 % interval; NaN where none is known."""
-    if metric.interval is not None:
-        return (metric.interval[1] - metric.interval[0]) / 2
-    return float("nan") if metric.standard_error is None else 1.96 * metric.standard_error
+def _difference_interval(first: Metric, second: Metric) -> Interval:
+    """Of first less second, from both intervals (Newcombe 1998); NaN where one is not known.
+
+    Each end takes the distances to the ends that lie towards it, so that an interval which leans
+    to one side, as a share's does near 0, keeps to what is possible.
+    """
+    intervals = [_interval(metric) for metric in (first, second)]
+    (low, high), (other_low, other_high) = intervals
+    difference = first.value - second.value
+    below = math.hypot(first.value - low, other_high - second.value)
+    above = math.hypot(high - first.value, second.value - other_low)
+    return difference - below, difference + above
+
+
+def _interval(metric: Metric) -> Interval:
+    """Of 95 %; NaN where none is known."""
+    if interval := interval_of(metric):
+        return interval
+    half = math.nan if metric.standard_error is None else 1.96 * metric.standard_error
+    return metric.value - half, metric.value + half
 
 
 def _measured(record: Record) -> dict[str, Metric]:
     """The samples' metrics by their titles."""
     return {
         _words(metric)[0]: metric
-        for metric in record.metrics
+        for metric in with_chance(record.metrics, record.experiment)
         if metric.name in LIKELIHOOD | MEASURES and metric.labels["source"] == "samples"
     }
 
@@ -159,7 +176,7 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def _rows(record: Record) -> Iterator[tuple[str, str, str, str, str]]:
     """Each measure: title with its unit, samples, baseline, direction, the baseline's source."""
     shown: dict[tuple[str, str], dict[str, str]] = {}
-    for metric in record.metrics:
+    for metric in with_chance(record.metrics, record.experiment):
         if metric.name in LIKELIHOOD or metric.name in MEASURES:
             cells = shown.setdefault(_words(metric), {})
             cells[str(metric.labels["source"])] = cell(metric) + _bound(metric)

@@ -159,7 +159,7 @@ def _runs(claim: TableClaim, results: ExperimentResults) -> Runs:
         tuple(draws[0] for draws in draws_of(results).values()),
         len(results.seeds_with("diverged")),
         not results.seeds_with("data_not_available"),
-        results.experiment.training.epochs >= claim.budget_epochs,
+        results.experiment.epochs >= claim.budget_epochs,
         _protocol(results),
     )
 

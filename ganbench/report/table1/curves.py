@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ganbench.records import Metric
-from ganbench.report.style import PALETTE, legend_above, new_figure
+from ganbench.report.style import MANY, PALETTE, legend_above, new_figure, seed_band
 
 Colour = tuple[float, float, float] | str
 DISCRIMINATOR, GENERATOR, SCORE = PALETTE[0], PALETTE[1], PALETTE[2]
@@ -21,8 +21,8 @@ PANELS = (
         (("validation_log_likelihood", "Parzen window", SCORE),),
     ),
     (
-        "pairs of samples alike",
-        "share (data: 0.01)",
+        "pairs alike (data: 0.01)",
+        "share",
         (("collapse_share", "generated", GENERATOR),),
     ),
     (
@@ -48,6 +48,19 @@ PANELS = (
     ),
 )
 LAYOUT = "AB;CD;EF"  # in the order of the panels; F: likelihood against learning rate
+# Of a method without a discriminator: two panels as above, its own losses, and the last panel.
+SMALL_LAYOUT = "AB;CF"
+# Columns of any method's history that are no losses of its own.
+SHARED = (
+    "epoch",
+    "phase",
+    "updates",
+    "learning_rate",
+    "momentum",
+    "validation_log_likelihood",
+    "sigma",
+    "collapse_share",
+)
 FEW = 12  # points of a line that are marked
 CHOICE: dict[str, Any] = {"s": 45, "facecolors": "none", "linewidths": 1.2, "zorder": 3}
 
@@ -67,26 +80,42 @@ def learning_curves_figure(
         title: the experiment.
         footer: seeds and commit.
     """
-    figure = new_figure(title, footer, height=5.4)
-    *panels, by_rate = figure.subplot_mosaic(LAYOUT).values()
-    for axes, (name, unit, columns) in zip(panels, PANELS, strict=True):
+    history = next(iter((finished or diverged).values()))
+    adversarial = "discriminator_loss" in history
+    shown = PANELS if adversarial else (*PANELS[:2], _losses(history))
+    figure = new_figure(title, footer, height=1.8 * len(shown) / 2 + 0.9)
+    layout = figure.subplot_mosaic(LAYOUT if adversarial else SMALL_LAYOUT)
+    *panels, by_rate = (layout[letter] for letter in sorted(layout))
+    for axes, (name, unit, columns) in zip(panels, shown, strict=True):
         for column, label, colour in columns:
             _seed_lines(axes, _curves(finished, column), _curves(diverged, column), label, colour)
-        _mark_phases(axes, next(iter((finished or diverged).values())))
+        _mark_phases(axes, history)
         axes.set_ylabel(unit)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         if len(columns) > 1:
             legend_above(axes, name)
         else:
             axes.set_title(name, loc="left")
-    _, alike, _, outputs, gradients = panels
     # A little beyond, or a curve at 0 or 1 would lie under the frame.
-    alike.set(ylim=(-0.03, 1.03))
-    outputs.set(ylim=(-0.03, 1.03))
-    gradients.set(yscale="log", xlabel="epoch")
-    outputs.set(xlabel="epoch")
+    panels[1].set(ylim=(-0.03, 1.03))
+    panels[-1].set(xlabel="epoch")
+    if adversarial:
+        outputs, gradients = panels[3:]
+        outputs.set(ylim=(-0.03, 1.03), xlabel="epoch")
+        gradients.set(yscale="log")
     _likelihood_by_rate(by_rate, finished, diverged)
     return figure
+
+
+def _losses(history: pd.DataFrame) -> tuple[str, str, tuple[tuple[str, str, Colour], ...]]:
+    """The panel of the losses that a method names its columns by."""
+    names = [str(name) for name in history.columns if name not in SHARED]
+    lines = tuple(
+        (name, name.replace("_", " "), PALETTE[number % len(PALETTE)])
+        for number, name in enumerate(names)
+    )
+    title = lines[0][1] if len(lines) == 1 else "losses"
+    return (title, "mean over an epoch", lines)
 
 
 def _likelihood_by_rate(
@@ -94,6 +123,9 @@ def _likelihood_by_rate(
 ) -> None:
     """Each seed's validation log-likelihood against the learning rate, which falls to the right."""
     for histories, style in ((finished, "-"), (diverged, ":")):
+        if len(histories) > MANY:
+            _median_by_rate(axes, histories, style)
+            continue
         for history in histories.values():
             monitored = history.dropna(subset="validation_log_likelihood")
             # Each phase begins anew with the first rate: a line of its own.
@@ -107,10 +139,23 @@ def _likelihood_by_rate(
     low, high = axes.dataLim.intervalx
     if high > 10 * low:
         axes.set_xscale("log")
+    elif high == low:
+        axes.set_xticks([low])
     else:
         # They may differ in the fifth digit only: long labels, of which two have room.
         axes.set_xticks([low, high], [f"{low:.5g}", f"{high:.5g}"])
     axes.invert_xaxis()
+
+
+def _median_by_rate(axes: Axes, histories: Mapping[int, pd.DataFrame], style: str) -> None:
+    """Many seeds as quantiles; of one epoch and phase all have the same learning rate."""
+    columns = ["phase", "learning_rate", "validation_log_likelihood"]
+    joined = pd.concat({seed: one[columns] for seed, one in histories.items()}, names=["seed"])
+    for _, phase in joined.dropna().reset_index("seed").groupby("phase"):
+        table = phase.pivot_table(
+            index="learning_rate", columns="seed", values="validation_log_likelihood"
+        )
+        seed_band(axes, table, SCORE, "_", style)
 
 
 def _curves(histories: Mapping[int, pd.DataFrame], column: str) -> list[pd.Series]:
@@ -129,8 +174,13 @@ def _seed_lines(
     label: str,
     colour: Colour,
 ) -> None:
-    """Draws each seed thin, with two that finished or more also their mean and range."""
-    if finished:
+    """Draws each seed thin, with two that finished or more also their mean and range.
+
+    More than `MANY` are drawn as quantiles.
+    """
+    if len(finished) > MANY:
+        seed_band(axes, pd.concat(finished, axis="columns"), colour, label)
+    elif finished:
         table = pd.concat(finished, axis="columns")
         mean = table.mean(axis="columns")
         points = _marker(len(mean))
@@ -139,6 +189,10 @@ def _seed_lines(
             low, high = table.min(axis="columns"), table.max(axis="columns")
             axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
             axes.plot(table.index, table, color=colour, linewidth=0.5, alpha=0.5)
+    if len(diverged) > MANY:
+        named = "_" if finished else label
+        seed_band(axes, pd.concat(diverged, axis="columns"), colour, named, ":")
+        return
     for number, curve in enumerate(diverged):
         # A label that begins with an underscore is left out of the legend.
         named = label if not finished and number == 0 else "_"
@@ -174,8 +228,11 @@ def bandwidth_figure(
     """
     figure = new_figure(title, footer, height=2.6)
     axes = figure.subplots()
-    for (label, grid), colour in zip(grids.items(), _cycle(len(grids)), strict=True):
-        _bandwidth_lines(axes, grid, label, colour, "-")
+    if len(grids) > MANY:
+        _bandwidth_bands(axes, grids)
+    else:
+        for (label, grid), colour in zip(grids.items(), _cycle(len(grids)), strict=True):
+            _bandwidth_lines(axes, grid, label, colour, "-")
     _bandwidth_lines(axes, baseline, "training images", "black", "--")
     sigmas = sorted({float(metric.labels["sigma"]) for metric in baseline})
     axes.set(xscale="log", xlabel="bandwidth sigma (units of the pixels), at the grid's points")
@@ -184,6 +241,8 @@ def bandwidth_figure(
     axes.set_xticks(sigmas, [f"{sigma:.2f}" for sigma in sigmas])
     axes.minorticks_off()
     axes.scatter([], [], **CHOICE, edgecolors="0.3", label="chosen")
+    if len(grids) > MANY:
+        axes.set_title("choice of the bandwidth; circles: share of seeds", loc="left")
     figure.legend(loc="outside right upper")
     return figure
 
@@ -208,6 +267,22 @@ def _bandwidth_lines(
         )
         best = one.loc[one["value"].idxmax()]
         axes.scatter(best["sigma"], best["value"], edgecolors=[colour], **CHOICE)
+
+
+def _bandwidth_bands(axes: Axes, grids: Mapping[str, Sequence[Metric]]) -> None:
+    """Many seeds as quantiles; circles on the median have the area of the share that chose it."""
+    points = pd.DataFrame(
+        [
+            {"seed": seed, "fold": 0} | metric.labels | {"value": metric.value}
+            for seed, grid in grids.items()
+            for metric in grid
+        ]
+    )
+    curves = points.pivot_table(index="sigma", columns=["seed", "fold"], values="value")
+    seed_band(axes, curves, PALETTE[0], f"median of {len(grids):,} seeds")
+    share = curves.idxmax().value_counts(normalize=True)
+    circles = CHOICE | {"s": 200 * share}
+    axes.scatter(share.index, curves.median(axis=1)[share.index], edgecolors="0.3", **circles)
 
 
 def _cycle(count: int) -> list[Colour]:

@@ -14,7 +14,8 @@ from ganbench.report.outputs import figure_file, figures_of
 from ganbench.report.style import empty_figure, figure_style, save
 from ganbench.report.table1.curves import bandwidth_figure, learning_curves_figure
 from ganbench.report.table1.images import interpolation_figure, samples_figure
-from ganbench.report.table1.rows import TRAINING_IMAGES, seeds_status
+from ganbench.report.table1.rivals import methods, rivals_figure
+from ganbench.report.table1.rows import TRAINING_IMAGES, seeds_status, table_rows
 from ganbench.report.table1.scatter import samples_curve_figure, variance_figure
 from ganbench.report.table1.variance import parts
 
@@ -130,6 +131,25 @@ def _samples_curve(results: ExperimentResults) -> Figure:
     if not training:
         return empty_figure(title, footer, "measured with two draws or more")
     return samples_curve_figure(training, measured, title, footer)
+
+
+def write_rivals_figure(experiments: Sequence[ExperimentResults], title: str, folder: Path) -> None:
+    """Writes the figure of all methods' likelihoods; none without another paper's method."""
+    shown = methods(experiments)
+    if not shown:
+        return
+    first = next(one for one in experiments if one.experiment.dataset == "mnist")
+    baselines = {
+        row.source.removeprefix("baseline: "): row.log_likelihood
+        for row in table_rows([first])
+        if row.kind == "baseline" and row.log_likelihood is not None and row.log_likelihood > 0
+    }
+    drawn = [stored for one in experiments for stored in one.stages["evaluate"].values()]
+    footer = _footer("all seeds that finished", drawn)
+    with figure_style():
+        figure = rivals_figure(shown, baselines, title, footer)
+        for suffix in FORMATS:
+            save(figure, folder / f"rivals.{suffix}")
 
 
 def write_variance_figure(

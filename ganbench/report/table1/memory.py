@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from ganbench.report.collect import ExperimentResults
+from ganbench.report.sample_metrics.cells import cell
+from ganbench.report.sample_metrics.intervals import with_chance
 from ganbench.report.statistics import CONFIDENCE
 from ganbench.report.table1.verdicts import EQUIVALENCE, Runs, Verdict, blocking_verdict
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share of samples that copy a training image, with its standard error."""
+    """A share of samples that copy a training image, its standard error and how it is printed."""
 
     value: float
     error: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} ± {self.error:.2f}"
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,20 @@ class Copied:
     held_out: Share
 
     def __str__(self) -> str:
-        return f"{', '.join(map(str, self.seeds))} (held-out images {self.held_out})"
+        seeds = ", ".join(share.words for share in self.seeds)
+        return f"{seeds}; held-out images {self.held_out.words}"
 
 
 def copied(results: ExperimentResults) -> Copied | None:
     """Returns the shares of an experiment; None where nothing is scored."""
     if results.sample_metrics is None:
         return None
+    measured = with_chance(results.sample_metrics.record.metrics, results.experiment.dataset)
     seeds, held_out = (
         tuple(
-            Share(one.value, one.standard_error or 0.0)
-            for one in results.sample_metrics.metrics("copied_share", source=source)
+            Share(one.value, one.standard_error or 0.0, cell(one))
+            for one in measured
+            if one.name == "copied_share" and one.labels["source"] == source
         )
         for source in ("model", "held_out_images")
     )

@@ -82,7 +82,7 @@ def table_rows(experiments: Sequence[ExperimentResults]) -> list[Row]:
         if results.experiment.paper_column not in (None, column):
             rows += [_published(row) for row in table1(results.experiment.paper_column)]
         column = results.experiment.paper_column
-        rows += [_ours(results, state) for state in results.experiment.evaluation.states]
+        rows += [_ours(results, state) for state in results.experiment.states]
         rows += _baselines(results)
     return rows
 
@@ -106,7 +106,7 @@ def _ours(results: ExperimentResults, checkpoint: str) -> Row:
         experiment=results.name,
         title=results.experiment.title,
         kind="ours",
-        source=SOURCES.get(checkpoint) or _after_epochs(checkpoint),
+        source=SOURCES.get(checkpoint) or _source(checkpoint),
         status=seeds_status(results),
         seeds_run=len(results.seeds) - len(results.seeds_with("data_not_available")),
         seeds_finished=len(finished),
@@ -115,7 +115,9 @@ def _ours(results: ExperimentResults, checkpoint: str) -> Row:
     if not finished:
         return row
     trained = [
-        results.stages["train"][seed].metric("validation_log_likelihood", checkpoint=checkpoint)
+        results.stages["train"][seed].metric(
+            "validation_log_likelihood", checkpoint=results.experiment.weights_of(checkpoint)
+        )
         for seed in finished
     ]
     evaluations = [results.stages["evaluate"][seed] for seed in finished]
@@ -123,7 +125,10 @@ def _ours(results: ExperimentResults, checkpoint: str) -> Row:
     return replace(row, epochs=_label_range(trained, "epoch"))
 
 
-def _after_epochs(state: str) -> str:
+def _source(state: str) -> str:
+    """How the table names a state: of the last epoch, the best one, an epoch, a way to sample."""
+    if state.startswith("last_"):
+        return "ours: last epoch, " + state.removeprefix("last_").replace("_", " ")
     return f"ours: after {int(state.removeprefix('epoch_')):,} epochs"
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from ganbench.records import Metric
-from ganbench.report.style import PALETTE, new_figure
+from ganbench.report.style import MANY, PALETTE, new_figure, seed_band
 from ganbench.report.table1.variance import Part
 
 LINEAR_BELOW = 0.1  # nats: below it the axis is linear, so that it can show 0
@@ -54,15 +55,22 @@ def samples_curve_figure(
     """
     figure = new_figure(title, footer, height=3.0)
     axes = figure.subplots()
+    if len(models) > MANY:
+        curves = pd.DataFrame({label: _by_size(metrics) for label, metrics in models.items()})
+        seed_band(axes, curves, PALETTE[0], f"median of {len(models):,} seeds")
+        models = {}
     lines = [
         (label, metrics, PALETTE[number % len(PALETTE)], "-")
         for number, (label, metrics) in enumerate(models.items())
     ]
     for label, metrics, colour, style in [*lines, ("training images", training, "black", "--")]:
-        sizes = [float(metric.labels["n_centers"]) for metric in metrics]
-        values = [metric.value for metric in metrics]
-        axes.plot(sizes, values, style, color=colour, label=label, marker="o", markersize=2.5)
-    axes.set(xscale="log", xlabel="samples", ylabel="test log-likelihood (nats)")
-    axes.set_title("bandwidth chosen anew at each number of samples", loc="left")
+        curve = _by_size(metrics)
+        axes.plot(curve, style, color=colour, label=label, marker="o", markersize=2.5)
+    axes.set(xscale="log", xlabel="samples (the bandwidth chosen anew at each number)")
+    axes.set_ylabel("test log-likelihood (nats)")
     figure.legend(loc="outside right upper")
     return figure
+
+
+def _by_size(metrics: Sequence[Metric]) -> pd.Series:
+    return pd.Series({float(metric.labels["n_centers"]): metric.value for metric in metrics})

@@ -16,7 +16,7 @@ SHARE = 0.99
 
 def stopping_notes(results: ExperimentResults) -> list[str]:
     """Returns the sentence below Table 1 about the rule; none where a run is too short for it."""
-    long_enough = results.experiment.training.epochs > PATIENCE
+    long_enough = results.experiment.epochs > PATIENCE
     if results.experiment.paper_column != "MNIST" or not long_enough:
         return []
     stops = []

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from ganbench.records import Record
-from ganbench.report.style import PALETTE, new_figure
+from ganbench.report.style import PALETTE, SMALL, legend_above, new_figure
 
 Arrays = dict[str, np.ndarray]
 BLUE, ORANGE, GREEN, RED = PALETTE[0], PALETTE[1], PALETTE[2], PALETTE[3]
@@ -23,12 +24,13 @@ SERIES = {
 LOSSES = {"non_saturating": "-log D (non-saturating)", "minimax": "log(1 - D) (minimax)"}
 PROBLEMS = ("shifted normals", "mixture", "heavy tails")
 HANDICAPS = {"dropout": "dropout", "small": "one unit a layer", "few": "few samples"}
+HANDICAP_COLOURS = {"dropout": ORANGE, "small": RED, "few": PALETTE[4]}
 
 
 def identities_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:
     """Returns C(G) of two normals against their distance, and the error of every pair."""
-    figure = new_figure(title, footer, height=5.0)
-    halves = np.asarray(figure.subfigures(2, 1, height_ratios=[2, 3]))
+    figure = new_figure(title, footer, height=6.4)
+    halves = np.asarray(figure.subfigures(2, 1, height_ratios=[2, 4.4]))
     _best_values(halves[0].subplots(), arrays)
     axes = halves[1].subplots()
     frame = pd.DataFrame([m.labels | {"name": m.name, "value": m.value} for m in record.metrics])
@@ -36,16 +38,19 @@ def identities_figure(record: Record, arrays: Arrays, title: str, footer: str) -
         index=["dimension", "pair", "means"], columns="name", values="value", sort=False
     )
     errors = (sides["best_value"] - sides["divergence_side"]).abs().clip(lower=FLOOR)
-    labels = [
-        f"{pair} ({dimension:.0f}-D; {means})"
-        for dimension, pair, means in errors.index.to_frame().itertuples(index=False)
-    ]
-    axes.plot(errors, range(len(errors)), "o", ms=3, color=BLUE)
-    axes.set_yticks(range(len(errors)), labels, fontsize=5)
+    rows = errors.rename("error").reset_index()
+    # By colour: names of pairs and means together are too long for a line.
+    for colour, (means, one) in zip(PALETTE, rows.groupby("means", sort=False), strict=False):
+        axes.plot(one["error"], one.index, "o", ms=3, color=colour, label=means)
+    names = [f"{row.pair} ({row.dimension:.0f}-D)" for row in rows.itertuples()]
+    axes.set_yticks(range(len(rows)), names)
     axes.set(xscale="log", xlabel="difference (nats), at least 1e-17")
     axes.axvline(1e-9, color="0.5", ls="--", lw=0.8)
     axes.invert_yaxis()
-    axes.set_title("both sides, pair by pair", loc="left")
+    axes.xaxis.set_major_locator(LogLocator(numticks=6))
+    halves[1].legend(
+        loc="outside upper left", ncols=2, title="the second side by", title_fontsize=SMALL
+    )
     return figure
 
 
@@ -57,8 +62,7 @@ def _best_values(axes: Axes, arrays: Arrays) -> None:
     axes.axhline(-LOG_4, color="0.5", ls="--", lw=0.8)
     axes.text(shift[0], -LOG_4, "-log 4", va="bottom", fontsize=7)
     axes.set(xlabel="mean of p_g less mean of p_data (normals of deviation 1)", ylabel="nats")
-    axes.set_title("C(G) is lowest where p_g = p_data", loc="left")
-    axes.legend(loc="upper center", fontsize=6)
+    legend_above(axes, "C(G) is lowest where p_g = p_data")
 
 
 def optimal_discriminator_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:
@@ -72,7 +76,7 @@ def optimal_discriminator_figure(record: Record, arrays: Arrays, title: str, foo
         axes.plot(x, arrays[f"{key}_optimal"], color=BLUE, label="D*")
         axes.plot(x, arrays[f"{key}_learned"], "--", color=ORANGE, label="trained D")
         axes.set_title(name, loc="left")
-    panels[0].legend(fontsize=6)
+    legend_above(panels[0], PROBLEMS[0])
     _handicaps(panels[3], x, arrays)
     _variant_errors(panels[4], record)
     _sample_errors(panels[5], arrays)
@@ -90,10 +94,10 @@ def _densities(axes: Axes, x: np.ndarray, data: np.ndarray, made: np.ndarray) ->
 
 def _handicaps(axes: Axes, x: np.ndarray, arrays: Arrays) -> None:
     axes.plot(x, arrays["mixture_optimal"], color=BLUE, lw=2)
-    for (key, label), colour in zip(HANDICAPS.items(), (ORANGE, RED, PALETTE[4]), strict=True):
-        axes.plot(x, arrays[f"handicap_{key}"], "--", color=colour, lw=1, label=label)
+    # Their names are in the panel of errors, in these colours.
+    for key, colour in HANDICAP_COLOURS.items():
+        axes.plot(x, arrays[f"handicap_{key}"], "--", color=colour, lw=1)
     axes.set_title("mixture, handicapped D", loc="left")
-    axes.legend(fontsize=5.5, loc="upper left", bbox_to_anchor=(0.72, 0.6))
 
 
 def _variant_errors(axes: Axes, record: Record) -> None:
@@ -103,7 +107,8 @@ def _variant_errors(axes: Axes, record: Record) -> None:
         errors = [
             metric.value for metric in record.metrics if metric.labels.get("variant") == variant
         ]
-        axes.plot(errors, [row] * len(errors), "o", ms=3, color=BLUE, alpha=0.6)
+        colour = HANDICAP_COLOURS.get(variant, BLUE)
+        axes.plot(errors, [row] * len(errors), "o", ms=3, color=colour, alpha=0.6)
     axes.axvline(1e-2, color="0.5", ls="--", lw=0.8)
     axes.set_yticks(range(len(variants)), list(variants.values()))
     axes.invert_yaxis()
@@ -123,17 +128,17 @@ def _sample_errors(axes: Axes, arrays: Arrays) -> None:
 
 def descent_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:
     """Returns C(G) during descent in p_g, one such descent, and a parametric G that sticks."""
-    figure = new_figure(title, footer, height=4.4)
+    figure = new_figure(title, footer, height=5.2)
     falling, moving, family, paths = figure.subplots(2, 2).flatten()
     names = [m.labels["case"] for m in record.metrics if m.name == "descent_final"]
     for index, name in enumerate(names):
         gap = arrays[f"descent_{index}_best_value"] + LOG_4
         falling.plot(np.maximum(gap, FLOOR), color=PALETTE[index], label=name)
     falling.axhline(1e-3, color="0.5", ls="--", lw=0.8)
-    falling.set(yscale="log", ylim=(1e-13, 1e7), xlim=(0, 80))  # room for the legend
+    falling.set(yscale="log", ylim=(1e-13, 1e13), xlim=(0, 80))  # room for the legend
     falling.set(xlabel="step", ylabel="C(G) + log 4 (nats)")
     falling.set_title("in p_g: always down", loc="left")
-    falling.legend(fontsize=5.5, loc="upper right")
+    falling.legend(loc="upper right", handlelength=0.8, handletextpad=0.4)
     _moving_density(moving, arrays, STICKY)
     moving.set_title(names[STICKY], loc="left")
     means, paths_of_mean = arrays["means"], arrays["mean_paths"]
@@ -157,8 +162,8 @@ def _moving_density(axes: Axes, arrays: Arrays, case: int) -> None:
         colour = GREEN if step == "last" else str(0.8 - 0.15 * row)
         axes.plot(grid, density, color=colour, lw=1, label=f"step {step}")
     axes.set(xlim=(-6, 6), xlabel="x", ylabel="density")
-    axes.legend(fontsize=5.5, loc="upper right")
-    axes.set_ylim(top=1.5 * float(densities.max()))  # room for the legend
+    axes.legend(loc="upper center", ncols=2)
+    axes.set_ylim(top=1.7 * float(densities.max()))  # room for the legend
 
 
 def saturation_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Figure:  # noqa: ARG001
@@ -170,7 +175,7 @@ def saturation_figure(record: Record, arrays: Arrays, title: str, footer: str) -
     exact.plot(shift, arrays["exact_minimax"], color=ORANGE, label=LOSSES["minimax"])
     exact.set(xlabel="distance of p_g from p_data (sd)", ylabel="gradient of G's loss")
     exact.set_title("D at its optimum", loc="left")
-    exact.legend(fontsize=6)
+    exact.legend()
     _trained_gradients(trained, arrays)
     return figure
 
@@ -180,7 +185,7 @@ def image_saturation_figure(record: Record, arrays: Arrays, title: str, footer: 
     figure = new_figure(title, footer, height=2.9)
     axes = figure.subplots()
     _trained_gradients(axes, arrays)
-    axes.legend(fontsize=6)
+    axes.legend()
     return figure
 
 

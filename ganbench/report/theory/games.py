@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ganbench.records import Record
-from ganbench.report.style import PALETTE, new_figure
+from ganbench.report.style import PALETTE, SMALL, new_figure
 from ganbench.report.theory.tables import score_names, score_ranges, scores, summary
 
 Arrays = dict[str, np.ndarray]
@@ -30,8 +30,9 @@ def figure1_figure(record: Record, arrays: Arrays, title: str, footer: str) -> F
     for index, (axes, moment) in enumerate(zip(panels, MOMENTS, strict=True)):
         state = {name: arrays[f"moment_{name}"][index, 0] for name in ("mass", "learned", "arrows")}
         _game(axes, arrays, state)
-        axes.set_title(moment, loc="left", fontsize=7)
-    panels[0].legend(loc="upper left", fontsize=5, handlelength=1.5)
+        axes.set_title(moment, loc="left", fontsize=SMALL)
+    lines, names = panels[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside upper right", ncols=4, handlelength=1.5)
     return figure
 
 
@@ -71,8 +72,8 @@ def _game(axes: Axes, arrays: Arrays, state: Arrays) -> None:
         axes.annotate("", (end, -0.15), (start, -0.55), arrowprops=ARROW, annotation_clip=False)
     axes.axhline(-0.15, color="0.3", lw=0.6)
     axes.axhline(-0.55, color="0.3", lw=0.6)
-    axes.text(x[-1], -0.13, "x", fontsize=6, va="bottom", ha="right")
-    axes.text(x[-1], -0.53, "z", fontsize=6, va="bottom", ha="right")
+    axes.text(x[-1], -0.13, "x", fontsize=SMALL, va="bottom", ha="right")
+    axes.text(x[-1], -0.53, "z", fontsize=SMALL, va="bottom", ha="right")
     axes.set(xlim=(x[0], x[-1]), ylim=(-0.6, 1.25), xticks=[], yticks=[0, 0.5, 1])
 
 
@@ -100,7 +101,7 @@ def samples_figure(record: Record, arrays: Arrays, title: str, footer: str) -> F
         axes.set_title(
             f"{setting['objective']}\n{setting['update']}, k = {setting['k']}",
             loc="left",
-            fontsize=6,
+            fontsize=SMALL,
         )
     return figure
 
@@ -118,7 +119,7 @@ def pictures_figure(record: Record, arrays: Arrays, title: str, footer: str) -> 
         sheet = np.concatenate([np.concatenate(row, axis=1) for row in np.split(images, 4)])
         panels[index].imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         name = f"{setting['objective']}\n{setting['update']}, k = {setting['k']}"
-        panels[index].set_title(name, loc="left", fontsize=6)
+        panels[index].set_title(name, loc="left", fontsize=SMALL)
     return figure
 
 
@@ -143,7 +144,7 @@ def scores_figure(record: Record, arrays: Arrays, title: str, footer: str) -> Fi
         for name in rows["setting"]
     ]
     for axes in panels:
-        axes.set_yticks(range(len(rows)), names, fontsize=6)
+        axes.set_yticks(range(len(rows)), names)
     panels[0].invert_yaxis()
     return figure
 
@@ -166,5 +167,7 @@ def critics_figure(record: Record, arrays: Arrays, title: str, footer: str) -> F
         axes.set(xlabel="share of the training done")
         axes.set_title(f"wasserstein, {settings[index]['update']}", loc="left")
     panels[0].set_ylabel("distance")
-    panels[0].legend(fontsize=6)
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim(low, high + 0.35 * (high - low))  # room for the legend
+    panels[0].legend(loc="upper left")
     return figure

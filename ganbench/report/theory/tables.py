@@ -24,7 +24,7 @@ SCORES = {  # of an objectives experiment, by kind: heading and digits
         "modes": ("Modes covered", ".1f"),
         "good_share": ("Good samples", ".3f"),
         "wasserstein": ("Wasserstein-1", ".3f"),
-        "squared_discrepancy": ("MMD^2", ".4f"),
+        "squared_discrepancy": ("MMD²", ".4f"),
     },
     "image_objectives": {"log_likelihood": ("Validation log-likelihood (nats)", ".1f")},
 }
@@ -125,7 +125,7 @@ def _name(setting: dict[str, str | int]) -> str:
 
 
 def score_ranges(record: Record) -> dict[str, Bounds]:
-    """Returns what is possible for each score that has a range; MMD^2, unbiased, has none."""
+    """Returns what is possible for each score that has a range; MMD², unbiased, has none."""
     game = record.config["study"]["game"]
     modes = MODES.get(game.get("target"))
     counted: dict[str, Bounds] = {"modes": (0, modes)} if modes else {}

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganbench.config import Experiment, load_experiment
+from ganbench.config import Adversarial, load_experiment
 from ganbench.data.rows import Images
 from ganbench.evaluation import parzen
 from ganbench.training import networks
@@ -50,7 +50,7 @@ READ_AND_WRITTEN = (
 )
 
 
-def experiment(**training: Any) -> Experiment:
+def experiment(**training: Any) -> Adversarial:
     settings: dict[str, Any] = {
         "batch_size": BATCH,
         "learning_rate": 0.5,
@@ -66,10 +66,10 @@ def experiment(**training: Any) -> Experiment:
         "evaluation": {"monitor_every": 1},
         "training": settings | training,
     }
-    return Experiment.model_validate(content)
+    return Adversarial.model_validate(content)
 
 
-def players(settings: Experiment, shape: tuple[int, int, int], seeds: int) -> tuple[Any, Any]:
+def players(settings: Adversarial, shape: tuple[int, int, int], seeds: int) -> tuple[Any, Any]:
     """The same networks each time; seeds differ."""
     pairs = []
     for seed in range(seeds):
