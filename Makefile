@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --benchmark-disable
 DEMO := configs/suites/demo.yaml
 export MPLBACKEND := Agg
 
-.PHONY: demo reproduce test golden bench gpu-check gpu-campaign check docs format publish tables clean
+.PHONY: demo reproduce test old-versions golden bench gpu-check gpu-campaign check docs format publish tables clean
 
 demo: .venv/.ok
 	$(SMK) --config suite=$(DEMO)
@@ -25,6 +25,13 @@ test: .venv/.ok
 	$(PYTEST) -n 2 --dist loadfile --ignore tests/kernels/interpret --ignore tests/kernels/aot
 	TRITON_INTERPRET=1 $(PYTEST) tests/kernels/interpret
 	$(PYTEST) tests/kernels/aot
+
+# The kernels under the triton that GPU machines with torch 2.11 have, laid over the pinned one.
+OLD := $(CURDIR)/.venv/triton-3.6
+old-versions: .venv/.ok
+	$(BIN)/pip install -q --upgrade --no-deps --target $(OLD) triton==3.6.0 numpy==2.3.5
+	PYTHONPATH=$(OLD) TRITON_INTERPRET=1 $(PYTEST) -W ignore tests/kernels/interpret
+	PYTHONPATH=$(OLD) $(PYTEST) -W ignore tests/kernels/aot
 
 # After a change that is meant to move numbers, and raises their version (ganbench/numerics.py).
 golden: .venv/.ok

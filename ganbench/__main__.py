@@ -494,6 +494,17 @@ def bench_run(
     run(out)
 
 
+@bench.command("gpu-updates")
+def bench_gpu_updates(
+    out: Annotated[Path, typer.Option(help="Folder for the rows, written as they come.")],
+) -> None:
+    """Time a training update of every network on the GPU at hand, beside plain torch."""
+    check_out(out, folder=True)
+    from ganbench.bench.gpu_updates import main as run
+
+    run(out)
+
+
 @bench.command("compare")
 def bench_compare(
     base: Annotated[str, typer.Option(help="The git revision to compare this tree with.")],

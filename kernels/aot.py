@@ -51,6 +51,16 @@ TYPES = {
     "grad_scale": "fp32",
     "max_norm": "fp32",
 }
+# A size of 1 is a constant to a launch, which compiles the kernel anew for it. Of a hundred tried
+# on sm_90 these took the most beside the same kernel at other sizes; the last two are usual.
+ONES = {
+    "input_gradient_kernel/tf32/tf32": "U",
+    "linear_fwd_kernel/tf32/tf32": "U",
+    "maxout_bwd_input_kernel/float32/odd": "P",
+    "maxout_bwd_weight_kernel/bfloat16/odd": "P",
+    "parzen_kernel/float32": "M",
+    "weight_update_kernel/float32_pieces/float32": "N",
+}
 
 
 class Resources(NamedTuple):
@@ -64,11 +74,22 @@ class Resources(NamedTuple):
 def builds() -> Iterator[Build]:
     """Yields every kernel, precision, form and alignment that a launch can ask for."""
     for spec in specs().values():
-        yield from spec.builds()
+        for build in spec.builds():
+            yield build
+            if build.name in ONES:
+                yield build._replace(one=ONES[build.name])
 
 
 def compile_build(build: Build, arch: str, settings: dict[str, Any] | None = None) -> Resources:
-    """Compiles a build for an architecture.
+    """Compiles a build and returns what it takes; arguments as for `compiled`."""
+    kernel = compiled(build, arch, settings)
+    read = _amd_resources if arch.startswith("gfx") else _nvidia_resources
+    registers, spills = read(kernel.asm, arch)
+    return Resources(registers, spills, kernel.metadata.shared)
+
+
+def compiled(build: Build, arch: str, settings: dict[str, Any] | None = None) -> Any:
+    """Returns what Triton makes of a build for an architecture.
 
     Args:
         build: from `builds`.
@@ -78,15 +99,13 @@ def compile_build(build: Build, arch: str, settings: dict[str, Any] | None = Non
     chosen = settings or settings_of(arch)[build.kernel.__name__][build.variant]
     options = {key: value for key, value in chosen.items() if key.islower()}
     blocks = {key: value for key, value in chosen.items() if key.isupper()}
+    ones = {build.one: 1} if build.one else {}
     # The default of enable_fp_fusion differs between versions of Triton.
-    compiled = triton.compile(
-        _source(build, {**build.constants, **blocks}),
+    return triton.compile(
+        _source(build, {**build.constants, **blocks, **ones}),
         target=TARGETS[arch],
         options=options | {"enable_fp_fusion": True},
     )
-    read = _amd_resources if arch.startswith("gfx") else _nvidia_resources
-    registers, spills = read(compiled.asm, arch)
-    return Resources(registers, spills, compiled.metadata.shared)
 
 
 def _source(build: Build, constants: dict[str, Any]) -> ASTSource:
@@ -98,9 +117,12 @@ def _source(build: Build, constants: dict[str, Any]) -> ASTSource:
             continue
         signature[name] = _argument_type(build, name)
         # A launch tells the compiler which sizes divide by 16: it vectorises loads by that.
-        if signature[name].startswith("*") or (
-            signature[name] == "i32" and (build.aligned or name in build.always_aligned)
-        ):
+        divides = (
+            signature[name] == "i32"
+            and (build.aligned or name in build.always_aligned)
+            and not build.kernel.params[i].do_not_specialize
+        )
+        if signature[name].startswith("*") or divides:
             attributes[(i,)] = [["tt.divisibility", 16]]
     return ASTSource(build.kernel, signature, constants, attributes)
 
@@ -162,12 +184,22 @@ def _measure_one(job: tuple[int, str]) -> tuple[str, Resources]:
 
 
 def read_budgets() -> dict[str, dict[str, Any]]:
-    """Returns the committed budgets, by architecture and build name."""
-    return json.loads(BUDGETS.read_text(encoding="utf-8"))["budgets"]
+    """Returns the committed budgets of this version of Triton, by architecture and build name.
+
+    Raises:
+        ValueError: there are none for this version.
+    """
+    versions = json.loads(BUDGETS.read_text(encoding="utf-8"))
+    if triton.__version__ not in versions:
+        raise ValueError(
+            f"{BUDGETS.name}: should have triton {' or '.join(versions)}, got "
+            f"{triton.__version__}; install one of them or run 'ganbench bench aot --write'"
+        )
+    return versions[triton.__version__]
 
 
 def write_budgets(table: dict[str, dict[str, Any]]) -> None:
-    """Makes what was measured the budget, registers rounded up to what a GPU hands out."""
+    """Makes what was measured this version's budget, registers rounded up to what a GPU gives."""
     table = {
         arch: {
             name: resources
@@ -176,8 +208,8 @@ def write_budgets(table: dict[str, dict[str, Any]]) -> None:
         }
         for arch, rows in table.items()
     }
-    content = {"triton": triton.__version__, "budgets": table}
-    text = json.dumps(content, indent=1)
+    versions = json.loads(BUDGETS.read_text(encoding="utf-8")) | {triton.__version__: table}
+    text = json.dumps(dict(sorted(versions.items())), indent=1)
     # One line for each build: the file is read in diffs.
     text = re.sub(r"\{\s+(\"registers\"[^}]+?)\s+\}", lambda m: _one_line(m[1]), text)
     BUDGETS.write_text(text + "\n", encoding="utf-8")

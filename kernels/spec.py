@@ -37,11 +37,14 @@ class Build(NamedTuple):
         NONE  # of arguments whose type neither their name nor the variant says
     )
     always_aligned: Sequence[str] = ()  # sizes that the launch makes a multiple of 16
+    one: str = ""  # a size that is 1, which a launch makes a constant
 
     @property
     def name(self) -> str:
         """Identifies a build in the budget file."""
-        parts = self.kernel.__name__, self.variant, self.case, "" if self.aligned else "odd"
+        one = f"{self.one}=1" if self.one else ""
+        aligned = "" if self.aligned else "odd"
+        parts = self.kernel.__name__, self.variant, self.case, aligned, one
         return "/".join(part for part in parts if part)
 
 

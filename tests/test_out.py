@@ -27,8 +27,9 @@ VERBS = {
     "bench run": [],
     "bench table": ["nowhere.json"],
     "bench estimators": [],
+    "bench gpu-updates": [],
 }
-FOLDERS = {"merge", "bench run", "bench table", "bench estimators"}
+FOLDERS = {"merge", "bench run", "bench table", "bench estimators", "bench gpu-updates"}
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

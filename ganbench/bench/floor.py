@@ -68,14 +68,18 @@ def _network(
             yield Product("input", back, outputs, inputs)
 
 
-def floor(wanted: list[Product], dtype: torch.dtype) -> Callable[[], None]:
+def floor(
+    wanted: list[Product], dtype: torch.dtype, seeds: tuple[int, ...] = (), device: str = "cpu"
+) -> Callable[[], None]:
     """Returns a call that computes every product once, into memory of its own.
 
     Args:
         wanted: the products.
         dtype: of operands and results.
+        seeds: how many of each are computed in one call of the library; none for a plain product.
+        device: where they are computed.
     """
-    calls = [_call(product, dtype) for product in wanted]
+    calls = [_call(product, dtype, seeds, device) for product in wanted]
 
     def call() -> None:
         for one in calls:
@@ -84,22 +88,27 @@ def floor(wanted: list[Product], dtype: torch.dtype) -> Callable[[], None]:
     return call
 
 
-def _call(product: Product, dtype: torch.dtype) -> Callable[[], object]:
+def _call(
+    product: Product, dtype: torch.dtype, seeds: tuple[int, ...], device: str
+) -> Callable[[], object]:
     """A product by the library that training takes for it."""
-    a, b, out = _operands(product, dtype)
-    if product.kind != "weight" and takes_onednn(a.unsqueeze(0)):
+    a, b, out = _operands(product, dtype, seeds, device)
+    if product.kind != "weight" and not seeds and takes_onednn(a.unsqueeze(0)):
         return lambda: ONEDNN_LINEAR(a, b.T, None, *NO_FUSED_ACTIVATION)
-    return lambda: torch.mm(a, b, out=out)
+    return lambda: torch.matmul(a, b, out=out)
 
 
-def _operands(product: Product, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def _operands(
+    product: Product, dtype: torch.dtype, seeds: tuple[int, ...] = (), device: str = "cpu"
+) -> tuple[Tensor, Tensor, Tensor]:
     """Weights lie [out, in] and activations [rows, features], as in training."""
     _, rows, inner, columns = product
 
     def matrix(n: int, m: int, transposed: bool) -> Tensor:
-        values = torch.randn((m, n) if transposed else (n, m)) / math.sqrt(inner)
-        return values.to(dtype).T if transposed else values.to(dtype)
+        size = (m, n) if transposed else (n, m)
+        values = torch.randn(*seeds, *size, device=device) / math.sqrt(inner)
+        return values.to(dtype).mT if transposed else values.to(dtype)
 
     a = matrix(rows, inner, transposed=product.kind == "weight")
     b = matrix(inner, columns, transposed=product.kind == "forward")
-    return a, b, torch.empty(rows, columns, dtype=dtype)
+    return a, b, torch.empty(*seeds, rows, columns, dtype=dtype, device=device)

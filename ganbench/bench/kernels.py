@@ -3,7 +3,6 @@
 Nothing here has been measured where no record under results/published/ says so.
 """
 
-import json
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ganbench.bench.gpu_timing import as_graph, copy_bandwidth, matrix_rate, quantiles_ms
+from ganbench.bench.gpu_timing import (
+    as_graph,
+    copy_bandwidth,
+    matrix_rate,
+    quantiles_ms,
+    write_rows,
+)
 from ganbench.bench.kernel_cases import cases, runnable
 from ganbench.checkout import git_state
 from ganbench.errors import GanbenchError
@@ -40,10 +45,7 @@ def main(out: Path) -> None:
         GanbenchError: there is no GPU.
     """
     require_gpu("bench run")
-    with atomic_path(out / "kernels.jsonl") as path, open(path, "w", encoding="utf-8") as file:
-        for row in measure():
-            print(json.dumps(row), file=file, flush=True)
-            print(*row.values(), flush=True)
+    write_rows(measure(), out / "kernels.jsonl")
     summarise(out)
 
 
@@ -74,10 +76,15 @@ def require_gpu(verb: str) -> None:
         )
 
 
+def machine(device: str) -> dict[str, Any]:
+    """Returns device, commit and versions of what is measured here."""
+    commit, dirty = git_state()
+    return {"device": device_name(device), "commit": commit, "dirty": dirty} | versions()
+
+
 def measure() -> Iterator[dict[str, Any]]:
     """Yields one row per op, size, precision, implementation, cache and launch."""
-    commit, dirty = git_state()
-    machine = {"device": device_name("cuda"), "commit": commit, "dirty": dirty} | versions()
+    common = machine("cuda")
     bandwidth, before = copy_bandwidth(), torch.get_float32_matmul_precision()
     for precision, (dtype, setting) in PRECISIONS.items():
         torch.set_float32_matmul_precision(setting)
@@ -86,7 +93,7 @@ def measure() -> Iterator[dict[str, Any]]:
             sizes = {"precision": precision, "scale": scale, "seeds": SEEDS}
             for case, name, call in _calls(dtype, scale):
                 for row in _rows(case, call, limits):
-                    yield {"op": case.op, "impl": name} | sizes | row | machine
+                    yield {"op": case.op, "impl": name} | sizes | row | common
     torch.set_float32_matmul_precision(before)
 
 

@@ -119,6 +119,8 @@ class PlainLoop:
         shape: of an image.
         compiled: whether both networks go through torch.compile.
         autocast: whether forward passes run under bfloat16 autocast.
+        device: where networks and images live.
+        mode: of torch.compile.
     """
 
     def __init__(
@@ -128,30 +130,35 @@ class PlainLoop:
         shape: Shape,
         compiled: bool = False,
         autocast: bool = False,
+        device: str = "cpu",
+        mode: str | None = None,
     ) -> None:
         training = experiment.training
-        self.images, self.noise_dim = images, experiment.generator.noise_dim
+        self.images, self.noise_dim = images.to(device), experiment.generator.noise_dim
         self.normal = experiment.generator.noise == "normal"
-        self.generator = build_generator(experiment.generator, shape)
-        self.discriminator = build_discriminator(experiment.discriminator, shape)
+        self.generator = build_generator(experiment.generator, shape).to(device)
+        self.discriminator = build_discriminator(experiment.discriminator, shape).to(device)
         self.bound = training.max_column_norm
         optimiser = partial(
             torch.optim.SGD, lr=training.learning_rate, momentum=training.momentum_initial
         )
         self.generator_optimiser = optimiser(self.generator.parameters())
         self.discriminator_optimiser = optimiser(self.discriminator.parameters())
+        self.graphs = mode == "reduce-overhead"
         if compiled:
-            self.generator.compile()
-            self.discriminator.compile()
-        self.context = partial(torch.autocast, "cpu", torch.bfloat16) if autocast else nullcontext
+            self.generator.compile(mode=mode)
+            self.discriminator.compile(mode=mode)
+        self.context = partial(torch.autocast, device, torch.bfloat16) if autocast else nullcontext
 
     def update(self, index: Tensor) -> None:
         """Trains both players on the chosen images and on as many fakes."""
+        if self.graphs:
+            # What an earlier update's graphs gave may be written over from here on.
+            torch.compiler.cudagraph_mark_step_begin()
         real = self.images[index]
-        size = len(real), self.noise_dim
+        noise = real.new_empty(len(real), self.noise_dim)
         bound = math.sqrt(3)
-        noise = torch.randn(size) if self.normal else torch.empty(size).uniform_(-bound, bound)
-        self.step(real, noise)
+        self.step(real, noise.normal_() if self.normal else noise.uniform_(-bound, bound))
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Yields both players' parameters."""
@@ -160,7 +167,7 @@ class PlainLoop:
 
     def step(self, real: Float[Tensor, "n d"], noise: Float[Tensor, "n z"]) -> None:
         """One step of the discriminator, then one of the generator, on the same fakes."""
-        ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
+        ones, zeros = real.new_ones(len(real)), real.new_zeros(len(real))
         loss = functional.binary_cross_entropy_with_logits
         with self.context():
             fake = self.generator(noise)

@@ -72,9 +72,9 @@ def images(settings: Adversarial, count: int = IMAGES) -> Images:
     return Images(raw, WHITE, settings.preprocessing)
 
 
-def run(settings: Adversarial, data: Images, device: str = "cpu") -> Run:
-    """Returns the training of seed 0 at its start."""
-    return Run(settings, [0], data, data.rows(slice(MONITORED)), 1, device)
+def run(settings: Adversarial, data: Images, device: str = "cpu", seeds: int = 1) -> Run:
+    """Returns the training of the first seeds, side by side, at its start."""
+    return Run(settings, range(seeds), data, data.rows(slice(MONITORED)), 1, device)
 
 
 def batch(settings: Adversarial) -> Tensor:

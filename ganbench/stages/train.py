@@ -31,6 +31,7 @@ from ganbench.stages.train_outputs import (
 from ganbench.training import states
 from ganbench.training.base import BaseRun
 from ganbench.training.checkpoints import Check, Checkpoints, State
+from ganbench.training.cost import seeds_at_once
 from ganbench.training.loop import Run
 from ganbench.training.method_run import MethodRun
 from ganbench.training.progress import Progress
@@ -56,7 +57,8 @@ def train(
 ) -> list[Record]:
     """Trains seeds of one experiment together, each from its newest checkpoint.
 
-    Seeds whose checkpoints stand at different updates train in groups, one after the other.
+    Seeds whose checkpoints stand at different updates train in groups, one after the other, and so
+    do those that memory does not hold side by side.
 
     Args:
         jobs: what to train and where to write, one a seed.
@@ -87,7 +89,7 @@ def train(
             locks.enter_context(locked_folder(folder))
         # A signal after the last update must not end a run whose record is written.
         signals = locks.enter_context(_noted_signals())
-        for group in _groups(jobs, dataset, digests, restart):
+        for group in _waves(_groups(jobs, dataset, digests, restart)):
             records += group.train(dataset, digests, checkpoint_seconds, signals)
     messages = [record.message for record in records if record.status == "diverged"]
     if messages and not in_workflow:
@@ -242,6 +244,21 @@ def _groups(
         group.checkpoints.append(checkpoints)
         group.states += [newest] if newest else []
     return list(groups.values())
+
+
+def _waves(groups: list[_Group]) -> Iterator[_Group]:
+    """Yields groups that memory holds: a larger one in parts."""
+    for group in groups:
+        job, count = group.jobs[0], len(group.jobs)
+        most = count
+        # What other methods take in memory has not been worked out.
+        if isinstance(job.experiment, Adversarial):
+            most = seeds_at_once(job.experiment, job.device)
+        if count > most:
+            print(f"{count} seeds: memory holds {most} side by side, the others wait", flush=True)
+        for first in range(0, count, most):
+            part = slice(first, first + most)
+            yield _Group(group.jobs[part], group.checkpoints[part], group.states[part])
 
 
 def _check(job: Job, dataset: Dataset) -> Check:

@@ -20,6 +20,9 @@ FLOAT_BYTES = 4
 UPDATE_PASSES = 6
 CHECKPOINTS_KEPT = 2
 SAMPLES = 10_000
+# What the driver, the library's workspaces and the likelihood's tiles leave of a GPU's memory.
+USABLE = 0.9
+INDEX_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,19 @@ def check_memory(experiment: Adversarial, device: str, where: Path) -> None:
             f"{where}: its networks would take {_gigabytes(needed)}, this machine has "
             f"{_gigabytes(there)}; lower units, channels, pieces, noise_dim, padding or batch_size"
         )
+
+
+def seeds_at_once(experiment: Adversarial, device: str) -> int:
+    """Returns how many seeds the machine's memory holds side by side, at least one.
+
+    Beside `cost(experiment).memory_bytes` each seed has, on a GPU, the noise and the order of the
+    epoch that it trains and of the next; the training images are there once.
+    """
+    facts, on_gpu = DATASETS[experiment.dataset], device.startswith("cuda")
+    shared = FLOAT_BYTES * facts.images * math.prod(facts.shape)
+    inputs = facts.images * (FLOAT_BYTES * experiment.generator.noise_dim + INDEX_BYTES)
+    each = cost(experiment).memory_bytes + (2 * inputs if on_gpu else 0)
+    return max(1, int((USABLE * machine_bytes(device) - shared) // each))
 
 
 def machine_bytes(device: str) -> int:

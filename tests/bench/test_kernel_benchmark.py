@@ -79,12 +79,13 @@ def test_every_step_of_the_gpu_check_runs_and_the_worst_code_is_returned(
     monkeypatch.setattr(gpu_check.subprocess, "run", run)
     monkeypatch.setattr(gpu_check.shutil, "which", lambda _: None)
     assert gpu_check.main(["--minutes", "1"]) == 124
-    assert len(steps) == 3
+    assert len(steps) == 4
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if ": exit " in line] == [
         "tests: exit 5",
         "tests: exit 124",
         "kernels: exit 0",
+        "updates: exit 0",
     ]
     assert "compute-sanitizer: not installed, memory accesses not checked" in lines
 
@@ -98,3 +99,30 @@ def test_a_part_of_the_gpu_check_runs_alone(monkeypatch: pytest.MonkeyPatch) -> 
         [str(gpu_check.ROOT / "ganbench" / "bench" / "gpu_campaign.py")],
         ["-c"],
     ]
+
+
+def test_memory_and_races_are_checked_without_torchs_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[list[str]] = []
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(gpu_check.subprocess, "run", lambda step, **_: steps.append(step) or done)
+    monkeypatch.setattr(gpu_check.shutil, "which", lambda name: f"/bin/{name}")
+    assert gpu_check.main(["--part", "sanitizer"]) == 0
+    start = ["env", "PYTORCH_NO_CUDA_MEMORY_CACHING=1", "/bin/compute-sanitizer", "--tool"]
+    assert [step[:5] for step in steps] == [[*start, "memcheck"], [*start, "racecheck"]]
+
+
+def test_without_its_requirements_the_engine_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps: list[list[str]] = []
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(gpu_check.subprocess, "run", lambda step, **_: steps.append(step) or done)
+    monkeypatch.setattr(
+        gpu_check.importlib.util, "find_spec", lambda name: None if name == "pydantic" else name
+    )
+    assert gpu_check.main(["--part", "updates"]) == 0
+    assert not steps
+    said = capsys.readouterr().out
+    assert said == "updates: without the training engine, which lacks pydantic\n"

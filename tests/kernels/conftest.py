@@ -27,6 +27,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.fixture
+def cut_to_tf32() -> Callable[[Tensor], Tensor]:
+    """Returns what a product of Triton makes of a float32 factor in TF32.
+
+    The hardware leaves out the mantissa's last 13 bits; torch's library rounds them away before.
+    """
+    return lambda x: (x.float().view(torch.int32) & ~0x1FFF).view(torch.float32).to(x.dtype)
+
+
+@pytest.fixture
 def run_example() -> Callable[..., list[Tensor]]:
     """Returns a function from a call and an example to outputs and gradients of the inputs."""
 

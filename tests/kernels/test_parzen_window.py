@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from scipy.special import logsumexp
 from sklearn.datasets import load_digits
 
 from ganbench_kernels import parzen_log_likelihood
+from ganbench_kernels.dispatch import dot_precision
+from ganbench_kernels.parzen import tiled
 from ganbench_kernels.parzen.tiled import CENTERS
 
 # Stated in kernels/README.md: float32 at bandwidths of 0.1 or more on images in [0, 1], nats.
@@ -108,6 +111,32 @@ def test_bfloat16_is_widened_and_views_and_no_points_work() -> None:
     view = points.float().T.contiguous().T
     torch.testing.assert_close(parzen_log_likelihood(view, centers.float(), sigmas.float()), wide)
     assert parzen_log_likelihood(points[:0], centers, sigmas).shape == (1, 0)
+
+
+@pytest.mark.parametrize("setting", ["high", "highest"])
+def test_the_reference_keeps_tf32_out_and_leaves_the_setting(
+    setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU that trains in TF32, the products of the likelihood are not."""
+    before = torch.get_float32_matmul_precision()
+    inside: list[str] = []
+    for name in ("parzen_log_likelihood", "parzen_log_likelihood_backward"):
+        plain = getattr(tiled, name)
+
+        def noted(*inputs: torch.Tensor, plain: Callable[..., Any] = plain) -> Any:
+            inside.append(dot_precision(torch.float32))
+            return plain(*inputs)
+
+        monkeypatch.setattr(tiled, name, noted)
+    points, centers = draw(3, 4, 2)
+    torch.set_float32_matmul_precision(setting)
+    try:
+        ours = parzen_log_likelihood(points.requires_grad_(), centers, torch.ones(1).double())
+        ours.sum().backward()
+        assert inside == ["float32", "float32"]
+        assert torch.get_float32_matmul_precision() == setting
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def test_memory_stays_far_below_the_matrix() -> None:

@@ -12,6 +12,7 @@ from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchErro
 from ganbench.evaluation import parzen
 from ganbench.provenance import file_sha256
 from ganbench.records import read_record
+from ganbench.stages import train as stage
 from ganbench.stages.train import train
 from ganbench.training import base
 from ganbench.training.history import Row
@@ -169,3 +170,18 @@ def test_of_seeds_together_only_the_one_that_diverges_ends(
     assert (sound.status, diverged.status) == ("ok", "diverged")
     assert value_of(diverged, "updates").value == 6
     assert set(diverged.files) == {"history.csv"}
+
+
+def test_seeds_beyond_memory_train_in_waves(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = [project.job("train", seed) for seed in range(3)]
+    run_of, together = stage.Run, []
+    monkeypatch.setattr(stage, "seeds_at_once", lambda *_: 2)
+    monkeypatch.setattr(
+        stage, "Run", lambda _, seeds, *rest: together.append(seeds) or run_of(_, seeds, *rest)
+    )
+    records = train(jobs, project.folder)
+    assert together == [[0, 1], [2]]
+    assert [(record.seed, record.status) for record in records] == [(0, "ok"), (1, "ok"), (2, "ok")]
+    assert "3 seeds: memory holds 2 side by side, the others wait\n" in capsys.readouterr().out

@@ -64,7 +64,7 @@ def cases(impl: str) -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "pool backward": (pool.backward_op, (view(*winners.shape), pooled, winners, *sizes)),
         "parzen": (parzen_op._fused.op, (points, centers, sigmas, impl)),
         "parzen backward": (
-            parzen_op._fused.backward_op, (view(2, 5), points, centers, sigmas, likelihood)
+            parzen_op._fused.backward_op, (view(2, 5), points, centers, sigmas, likelihood, impl)
         ),
         "sgd": (sgd_op._op, (*lists, [view(3, 4), view(3)], *rates, [1.0, 2.0], impl)),
     }  # fmt: skip

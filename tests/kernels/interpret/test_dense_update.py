@@ -1,6 +1,7 @@
 """The GPU's update of dense networks against the engine's, and what it launches and moves."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,20 @@ import torch
 from torch import Tensor
 
 from ganbench.config import Adversarial, load_experiment
+from ganbench.data.rows import Images
+from ganbench.evaluation import parzen
 from ganbench.training import networks
 from ganbench.training.fused import engine
 from ganbench.training.fused.dense import DenseUpdate, fits
 from ganbench.training.fused.engine import Masks
 from ganbench.training.fused.passes import Rates
 from ganbench.training.fused.players import Player
+from ganbench.training.loop import Run
+from ganbench_kernels import dispatch, launching
 from ganbench_kernels.dispatch import has_triton
 
 if has_triton():
-    from ganbench_kernels.dense_update import kernels
+    from ganbench_kernels.dense_update import kernels, launch
 
 EXPERIMENTS = Path(__file__).parents[3] / "configs" / "experiments"
 IMAGES, SIDE, BATCH, SEEDS, UPDATES = 23, 4, 5, 2, 4
@@ -127,6 +132,62 @@ def test_updates_equal_the_engines(training: dict[str, Any]) -> None:
         torch.testing.assert_close(sums, expected_sums, rtol=1e-6, atol=1e-6)
         assert update.rate.item() == pytest.approx(rate, rel=1e-12)
         assert update.offsets.tolist() == [offset, offset + 1, offset + 2]
+
+
+def test_auto_on_a_gpu_trains_by_these_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The branches of a GPU, made to run on a CPU: an epoch whose last batch is shorter."""
+    protocol = replace(parzen.GAN2014, samples=8)
+    monkeypatch.setitem(parzen.PROTOCOLS, "gan2014", protocol)
+    # These kernels number the masks of an epoch without gaps, the engine leaves some.
+    monkeypatch.setattr(engine, "masks_per_update", lambda network: len(network.layers))
+    stream = torch.Generator().manual_seed(5)
+    raw = torch.randint(0, 256, (13, 1, SIDE, SIDE), dtype=torch.uint8, generator=stream)
+    data = Images(raw, 255.0, "unit_interval")
+    runs = []
+    for on_gpu in (False, True):
+        if on_gpu:
+            monkeypatch.setattr(Run, "replays", True)
+            monkeypatch.setattr(dispatch, "_triton_fits", lambda *_: True)
+            monkeypatch.setattr(dispatch, "_choices", {})
+        run = Run(experiment(phases=[{"epochs": 1}]), (0, 1), data, data.rows(slice(5)), 1)
+        while not run.finished:
+            run.run_epoch(lambda: None)
+        runs.append(run)
+    expected, actual = runs
+    assert actual.recorded is not None
+    assert actual.recorded.dense is not None
+    assert set(dispatch.choices().values()) == {"triton"}
+    for s in (0, 1):
+        theirs, ours = (run.state(s)[0] for run in (expected, actual))
+        for name in theirs.keys() - {"noise"}:
+            torch.testing.assert_close(ours[name], theirs[name], rtol=1e-4, atol=1e-5)
+        for one, two in zip(actual.progress[s].history, expected.progress[s].history, strict=True):
+            assert one == pytest.approx(two, rel=1e-3)
+
+
+def test_every_launch_says_what_its_grid_and_offsets_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`launching` refuses what a GPU cannot count; those that count in 64 bits give no reach."""
+    seen: dict[str, int] = {}
+
+    def refused(kernel: Any, grid: tuple[int, ...], *_: Any, reach: int = 0, **__: Any) -> None:
+        name = kernel.fn.__name__
+        monkeypatch.setattr(launching, "GRID", (0, 0, 0))
+        with pytest.raises(ValueError, match=rf"{name}: grid: should be at most"):
+            launching._check_sizes(kernel, grid, reach)
+        seen[name] = max(seen.get(name, 0), reach)
+
+    monkeypatch.setattr(launch, "launch", refused)
+    settings, seeds = experiment(max_column_norm=0.6), torch.arange(SEEDS)
+    DenseUpdate(
+        *players(settings, (1, SIDE, SIDE), SEEDS), torch.zeros(IMAGES, SIDE**2), seeds,
+        settings.training, torch.zeros(SEEDS, 4, dtype=torch.float64),
+        torch.zeros(SEEDS, 1, BATCH, dtype=torch.int64), torch.zeros(SEEDS, 2, BATCH, 3),
+    ).update()  # fmt: skip
+    names = {name for name in dir(kernels) if name.endswith("_kernel")}
+    assert seen.keys() == names
+    assert {name for name, reach in seen.items() if not reach} == {"advance_kernel", "bound_kernel"}
+    # The widest layer, of 16 inputs or units, at the rows of both halves of a batch.
+    assert all(reach >= 2 * BATCH * 8 for reach in seen.values() if reach)
 
 
 class Counted:

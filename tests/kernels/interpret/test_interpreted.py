@@ -14,6 +14,7 @@ import ganbench_kernels as kernels
 from ganbench_kernels import dispatch, parzen, pooled_maxout, reference
 from ganbench_kernels.affine_maxout import op as maxout_op
 from ganbench_kernels.objectives import OBJECTIVES
+from ganbench_kernels.parzen import op as parzen_op
 from ganbench_kernels.philox import dropout_mask, philox
 from ganbench_kernels.spec import Example, Spec, specs
 
@@ -205,6 +206,52 @@ def test_parzen_shows_a_nan_and_takes_no_points() -> None:
     actual = kernels.parzen_log_likelihood(points, centers, sigmas, impl="triton")
     assert actual.isnan().tolist() == [[False, False, True, False, False]]
     assert kernels.parzen_log_likelihood(points[:0], centers, sigmas, impl="triton").numel() == 0
+
+
+def parzen_gradients(*inputs: Tensor, impl: str) -> tuple[Tensor, ...]:
+    leaves = [tensor.clone().requires_grad_() for tensor in inputs]
+    out = kernels.parzen_log_likelihood(*leaves, impl=impl)
+    return torch.autograd.grad(out, leaves, randn(*out.shape).to(out.dtype))
+
+
+def test_parzen_gradients_add_up_over_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = torch.rand(70, 20), torch.rand(90, 20), torch.tensor([0.3, 1.0])
+    whole = parzen_gradients(*inputs, impl="triton")
+    monkeypatch.setattr("ganbench_kernels.parzen.launch.SLAB", (33, 41))
+    for part, one in zip(parzen_gradients(*inputs, impl="triton"), whole, strict=True):
+        torch.testing.assert_close(part, one, rtol=1e-5, atol=1e-4)
+
+
+def test_launches_and_bytes_of_parzens_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the paper's sizes, counted; no kernel runs."""
+    launched: list[int] = []
+
+    def count(_kernel: object, _grid: object, *arguments: object, **_: object) -> None:
+        tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
+        launched.append(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+
+    monkeypatch.setattr("ganbench_kernels.parzen.launch.launch", count)
+    m, n, d, k = parzen.POINTS, parzen.CENTERS, parzen.MNIST_PIXELS, parzen.BANDWIDTHS
+    sizes = (k, m), (m, d), (n, d), (k,), (k, m)
+    parzen_op._backward(*(torch.ones(*size) for size in sizes), "triton")
+    # The slab's pull once written and twice read, points and centers three times, gradients added.
+    least = 4 * (3 * m * n + 4 * (m + n) * d)
+    assert len(launched) == 3
+    assert least < sum(launched) < 1.01 * least
+
+
+# numpy's word on what the interpreter is asked for here.
+@pytest.mark.filterwarnings("ignore:All-NaN slice encountered:RuntimeWarning")
+def test_parzen_gradients_show_a_nan_and_take_no_points() -> None:
+    points, centers, sigmas = torch.rand(5, 4), torch.rand(9, 4), torch.tensor([0.2])
+    points[2, 1] = torch.nan
+    for impl in ("triton", "reference"):
+        grad_points, *others = parzen_gradients(points, centers, sigmas, impl=impl)
+        assert grad_points.isnan().all(1).tolist() == [False, False, True, False, False]
+        assert all(other.isnan().all() for other in others)
+    points = torch.rand(5, 4)
+    for some in ((points[:0], centers, sigmas), (points, centers, sigmas[:0])):
+        assert not any(one.any() for one in parzen_gradients(*some, impl="triton"))
 
 
 # numpy's word on what the interpreter is asked for here.

@@ -12,6 +12,7 @@ from torch import Tensor
 import ganbench_kernels as kernels
 from ganbench_kernels import launching
 from ganbench_kernels.affine_maxout import op as maxout_op
+from ganbench_kernels.parzen import op as parzen_op
 
 SEEDS, OFFSET = torch.tensor([5, 6]), torch.tensor(9)
 MASK = 0.5, SEEDS, OFFSET
@@ -19,6 +20,7 @@ MAXOUT = torch.ones(2, 9, 4), torch.ones(2, 3, 8, 4), torch.ones(2, 3, 8)
 WHICH = torch.zeros(2, 9, 8, dtype=torch.uint8)
 ROUTED = torch.ones(2, 9, 8), *MAXOUT[:2], WHICH, None, 1.0, True, True
 LOGITS = torch.ones(2, 9)
+PARZEN = torch.ones(3, 2), LOGITS, LOGITS, torch.ones(3), torch.zeros(3, 2)
 
 
 def steps(*bounds: float | None) -> None:
@@ -48,6 +50,7 @@ LAUNCHES: dict[str, tuple[int, Callable[[], Any]]] = {
     "parzen": (
         1, lambda: kernels.parzen_log_likelihood(LOGITS, LOGITS, torch.ones(3), impl="triton")
     ),
+    "parzen_backward": (3, lambda: parzen_op._backward(*PARZEN, "triton")),
     "sgd": (2, lambda: steps(None, 1.0)),
 }  # fmt: skip
 
