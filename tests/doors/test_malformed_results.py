@@ -98,7 +98,7 @@ def cases() -> Iterator[tuple[str, Content, str] | tuple[str, Content]]:
     for content in (
         b"", b"x", lines[0], history[:-20], b"\xff" + history, history.replace(b",", b";"),
         lines[0] + b"".join(lines[2:]), history + lines[-1], history.replace(b"1,", b"x,", 1),
-        b"".join(lines[:9]) + b"\x00", *NO_FILES,
+        b"".join(lines[:9]) + b"\x00", NO_FILES[0],
     ):  # fmt: skip
         yield f"{SEED}/history.csv", content
     for content in (*HOSTILE_NPZ[:8], *NO_FILES):
