@@ -142,7 +142,7 @@ def test_seeds_can_share_a_job(finished: Workspace) -> None:
     finally:
         finished.write(epochs=2, seeds="0")
     assert (together["train"], alone["train"]) == (2, 3)
-    assert "--seeds 0,1,2 --out 'results/tiny/tiny/seed_{seed}/train.json' " in plan
+    assert "--seeds 0,1,2 --out results/tiny/tiny/seed_{seed}/train.json " in plan
     assert "logs/train_tiny_seeds_0_to_2.log" in plan
 
 
@@ -193,19 +193,46 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path: Path, stop: signal.
     workspace = Workspace(tmp_path / "stopped")
     workspace.write(epochs=6, seeds="0")
     target = "results/tiny/tiny/seed_0/train.json"
-    process = workspace.start(target)
-    folder = workspace.folder / "results/tiny/tiny/seed_0/checkpoints"
+    settings = [f"checkpoint_dir={tmp_path / HOSTILE}"] if stop == signal.SIGKILL else []
+    folder = tmp_path / HOSTILE / "tiny" if settings else workspace.folder / "results/tiny"
+    stop_in_training(workspace, stop, folder / "tiny/seed_0/checkpoints", target, settings)
+    assert not (workspace.folder / target).exists()
+    if stop == signal.SIGKILL:
+        workspace.run("--unlock")
+    workspace.run(target, settings=settings)
+    log = (workspace.folder / "results/tiny/logs/train_tiny_0.log").read_text()
+    assert re.search(r"resuming after update [1-9]", log), log
+    # What was said before is still there; a killed process says nothing.
+    assert stop == signal.SIGKILL or log.startswith(("tiny, seed 0: epoch 1", "stopped by signal"))
+    assert not [path for path in tmp_path.rglob(".tiny_train*")]
+    assert workspace.read("tiny/seed_0/train.json")["status"] == "ok"
+
+
+def test_seeds_that_share_jobs_go_on_and_give_what_those_alone_give(
+    finished: Workspace, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path / "together")
+    workspace.write(epochs=2, seeds="0, 1")
+    targets = [f"results/tiny/{name}/seed_0/evaluate.json" for name in ("tiny", "tfd")]
+    settings = ["seeds_per_job=2"]
+    folder = workspace.folder / "results/tiny/tiny/seed_1/checkpoints"
+    stop_in_training(workspace, signal.SIGINT, folder, targets[0], settings)
+    workspace.run(*targets, settings=settings)
+    for path in (finished.folder / "results/tiny").glob("*/seed_0/*"):
+        other = workspace.folder / path.relative_to(finished.folder)
+        # Records differ in their times.
+        assert path.suffix == ".json" or path.read_bytes() == other.read_bytes()
+    assert workspace.read("tiny/seed_1/evaluate.json")["status"] == "ok"
+
+
+def stop_in_training(
+    workspace: Workspace, stop: signal.Signals, folder: Path, target: str, settings: list[str]
+) -> None:
+    process = workspace.start(target, settings=settings)
     wait_for(lambda: any(folder.glob("*/*-*.safetensors")), process)
     os.killpg(process.pid, stop)  # as a terminal's Ctrl-C does, to all processes of the run
     process.communicate(timeout=PATIENCE_S)
     assert process.returncode != 0
-    assert not (workspace.folder / target).exists()
-    if stop == signal.SIGKILL:
-        workspace.run("--unlock")
-    workspace.run(target)
-    log = (workspace.folder / "results/tiny/logs/train_tiny_0.log").read_text()
-    assert re.search(r"resuming after update [1-9]", log), log
-    assert workspace.read("tiny/seed_0/train.json")["status"] == "ok"
 
 
 def wait_for(condition, process: subprocess.Popen[str]) -> None:

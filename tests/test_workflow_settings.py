@@ -2,13 +2,14 @@
 
 import pytest
 
-from ganbench.workflow_settings import batches
+from ganbench.workflow_settings import EACH, batches, needed
 
 TEN = {"mnist": tuple(range(10))}
 
 
 def sizes(**settings: int | str) -> list[int]:
-    return [len(seeds) for *_, seeds in batches(TEN, settings)]
+    groups = batches(TEN, settings)
+    return [] if groups == [EACH] else [len(group.seeds) for group in groups]
 
 
 @pytest.mark.parametrize(
@@ -29,11 +30,25 @@ def test_seeds_are_shared_out(settings: dict[str, int | str], expected: list[int
 
 def test_names_are_short_and_differ() -> None:
     groups = batches({"mnist": tuple(range(100, 1100))}, {"seeds_per_job": 333})
-    names = [name for _, name, _ in groups]
+    names = [group.name for group in groups]
     assert names == ["seeds_100_to_432", "seeds_433_to_765", "seeds_766_to_1098", "seed_1099"]
+    assert groups[3].rule("train") == "train_mnist_seed_1099"
+
+
+def test_rules_have_plain_names_where_each_seed_has_a_job() -> None:
+    assert [group.rule("train") for group in batches(TEN, {"seeds_per_job": 1})] == ["train"]
 
 
 def test_a_seed_at_the_end_changes_the_last_batch_alone() -> None:
     eleven = {"mnist": tuple(range(11))}
     before, after = (batches(seeds, {"seeds_per_job": 4}) for seeds in (TEN, eleven))
     assert before[:2] == after[:2]
+
+
+def test_a_job_reads_its_own_rules_alone() -> None:
+    groups = batches(TEN, {"seeds_per_job": 4})
+    rules = ["sample_mnist_seeds_4_to_7", "report"]
+    assert needed(groups, ["snakemake", "--allowed-rules", *rules, "--cores", "2"]) == [groups[1]]
+    assert needed(groups, ["snakemake", "--allowed-rules", "report"]) == []
+    assert needed(groups, ["snakemake", "--cores", "2"]) == groups
+    assert needed([EACH], ["snakemake", "--allowed-rules", "evaluate"]) == [EACH]

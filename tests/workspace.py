@@ -84,14 +84,14 @@ class Workspace:
         return output
 
     def planned(self, *settings: str) -> dict[str, int]:
-        """Returns how many jobs of each rule a run would start now; all of training are one."""
+        """Returns how many jobs of each rule a run would start now, batches with their stage."""
         table = re.search(
             r"job +count\n[- ]+\n(.*?)\n\n", self.run("-n", settings=settings), re.DOTALL
         )
         lines = table[1].splitlines() if table else []
         counts: Counter[str] = Counter()
         for name, count in (line.split() for line in lines):
-            counts[re.sub("^train_.*", "train", name)] += int(count)
+            counts[re.sub("^(train|sample|evaluate)_(tiny|tfd)_.*", r"\1", name)] += int(count)
         return dict(counts)
 
     def read(self, path: str) -> dict:
