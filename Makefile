@@ -57,6 +57,7 @@ check: .venv/.ok
 	$(BIN)/vulture
 	$(BIN)/snakefmt --check Snakefile
 	$(BIN)/snakemake --lint
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/pip check
 
 # The site, without a network: python -m http.server -d site

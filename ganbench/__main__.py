@@ -208,6 +208,13 @@ def train(
             help="Shortest time between two checkpoints.",
         ),
     ] = 60.0,
+    checkpoint_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="GANBENCH_CHECKPOINT_DIR",
+            help="Where checkpoints go, as a disk that outlives the machine; else beside --out.",
+        ),
+    ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Delete the checkpoints first.")
     ] = False,
@@ -219,7 +226,14 @@ def train(
 
     jobs = list(_jobs("train", config, out, seeds, suite, device, impl, dry_run))
     if jobs:
-        run(jobs, data_directory(data_dir), checkpoint_seconds, in_workflow, restart)
+        run(
+            jobs,
+            data_directory(data_dir),
+            checkpoint_seconds,
+            in_workflow,
+            restart,
+            checkpoint_dir,
+        )
 
 
 @app.command()

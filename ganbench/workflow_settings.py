@@ -1,8 +1,10 @@
 """What `snakemake --config key=value` may say; anything else is refused before a job is planned."""
 
 import difflib
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,45 @@ SETTINGS = {
     "data_dir": "a folder",
     "gpus": "a whole number from 1 on",
     "seeds_per_job": "a whole number from 1 on",
+    "checkpoint_dir": "a folder",
 }
+# Those of a seed.
+STAGES = ("train", "sample", "evaluate")
 SUITE = "configs/suites/paper.yaml"
-Batch = tuple[str, str, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Seeds of one experiment that share a job.
+
+    Attributes:
+        experiment: its name, or a wildcard.
+        seeds: their numbers, or a wildcard.
+    """
+
+    experiment: str
+    seeds: tuple[int | str, ...]
+
+    @property
+    def name(self) -> str:
+        """Short however many seeds there are; unique, because a seed is in one batch."""
+        first, last = self.seeds[0], self.seeds[-1]
+        if self is EACH:
+            return str(first)
+        return f"seeds_{first}_to_{last}" if len(self.seeds) > 1 else f"seed_{first}"
+
+    @property
+    def seed_list(self) -> str:
+        """As the command line takes it."""
+        return ",".join(map(str, self.seeds))
+
+    def rule(self, stage: str) -> str:
+        """Returns the name of its rule of a stage."""
+        return stage if self is EACH else f"{stage}_{self.experiment}_{self.name}"
+
+
+# Each seed has a job of its own: one rule a stage, with wildcards.
+EACH = Batch("{experiment}", ("{seed}",))
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
@@ -69,7 +107,7 @@ def refuse_tags(paths: Iterable[Path]) -> None:
 
 
 def batches(seeds: Mapping[str, Sequence[int]], settings: Mapping[str, Any]) -> list[Batch]:
-    """Returns experiment, name and seeds of each batch that is trained together.
+    """Returns the seeds of each job.
 
     Without `seeds_per_job` GPUs share an experiment's seeds evenly. The last batch alone changes
     where a seed is added at the end.
@@ -79,7 +117,7 @@ def batches(seeds: Mapping[str, Sequence[int]], settings: Mapping[str, Any]) -> 
         settings: checked ones.
 
     Returns:
-        Empty where each seed has a job of its own.
+        `EACH` alone where no two seeds share a job.
     """
     gpus = settings.get("gpus", 1) if settings.get("device") == "cuda" else None
     groups: list[Batch] = []
@@ -87,11 +125,23 @@ def batches(seeds: Mapping[str, Sequence[int]], settings: Mapping[str, Any]) -> 
         shared = math.ceil(len(numbers) / gpus) if gpus else 1
         size = settings.get("seeds_per_job", shared)
         for start in range(0, len(numbers), size):
-            group = numbers[start : start + size]
-            groups.append((experiment, _batch_name(group), group))
-    return groups if any(len(group) > 1 for *_, group in groups) else []
+            groups.append(Batch(experiment, tuple(numbers[start : start + size])))
+    return groups if any(len(group.seeds) > 1 for group in groups) else [EACH]
 
 
-def _batch_name(group: Sequence[int]) -> str:
-    """Short however many seeds there are; unique, because a seed is in one batch."""
-    return f"seeds_{group[0]}_to_{group[-1]}" if len(group) > 1 else f"seed_{group[0]}"
+def needed(groups: Sequence[Batch], arguments: Sequence[str]) -> list[Batch]:
+    """Returns the batches whose rules a snakemake process can run.
+
+    Reading thousands of rules would take a job on a cluster longer than some of its work. Its
+    command names the job's rules; no setting that a Snakefile could ask says them so early.
+
+    Args:
+        groups: all batches.
+        arguments: the command line.
+    """
+    option = "--allowed-rules"
+    if option not in arguments:
+        return list(groups)
+    values = arguments[arguments.index(option) + 1 :]
+    rules = set(itertools.takewhile(lambda value: not value.startswith("-"), values))
+    return [one for one in groups if any(one.rule(stage) in rules for stage in STAGES)]

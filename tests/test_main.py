@@ -69,8 +69,8 @@ def ganbench(
 ) -> Callable[..., SimpleNamespace]:
     """Runs the command line in this process."""
     monkeypatch.setenv("GANBENCH_DATA", str(tmp_path / "data"))
-    for name in ("GANBENCH_SUITE", "GANBENCH_DEVICE", "GANBENCH_CHECKPOINT_SECONDS"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("SUITE", "DEVICE", "CHECKPOINT_SECONDS", "CHECKPOINT_DIR"):
+        monkeypatch.delenv(f"GANBENCH_{name}", raising=False)
 
     def run(*arguments: object) -> SimpleNamespace:
         monkeypatch.setattr(sys, "argv", ["ganbench", *map(str, arguments)])

@@ -1,49 +1,30 @@
 """Drives the real Snakemake on a copy of the sources and a suite of seconds."""
 
-import json
-import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
-from collections import Counter
-from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from workspace import HOSTILE, PATIENCE_S, ROOT, SNAKEMAKE, TAG, Workspace
 
-ROOT = Path(__file__).parent.parent
-SNAKEMAKE = Path(sys.executable).with_name("snakemake")
-TAG = "</script><img src=x onerror=alert(1)>"
-TINY = """
-extends: digits.yaml
-title: TITLE
-generator:
-  layers:
-    - {kind: linear, units: 16, activation: relu, irange: 0.2}
-    - {kind: linear, units: 64, activation: sigmoid, irange: 0.2, bias: marginals}
-discriminator:
-  layers:
-    - {kind: maxout, units: 8, pieces: 2, irange: 0.02}
-    - {kind: linear, units: 1, irange: 0.02}
-training:
-  phases:
-    - {epochs: EPOCHS}
-evaluation:
-  monitor_every: 1000
-""".replace("TITLE", repr(TAG))
-SUITE = """
-name: tiny
-title: TITLE
-experiments:
-  - {config: ../experiments/tiny.yaml, seeds: [SEEDS]}
-  - {config: ../experiments/tfd.yaml, seeds: [0]}
-""".replace("TITLE", repr(TAG))
-# Each of these means something to a shell, and none to us.
-HOSTILE = "a b'c (é) $(touch executed);"
-PATIENCE_S = 300  # for a job; only a hang takes so long
+# Signals all processes of the run, as a terminal's Ctrl-C does; once, after the first checkpoint.
+STOP = """
+import os
+
+plain = Checkpoints.save
+
+
+def save_and_stop(self, number, tensors, state):
+    plain(self, number, tensors, state)
+    Checkpoints.save = plain
+    os.killpg(os.getpgrp(), SIGNAL)
+
+
+Checkpoints.save = save_and_stop
+"""
 
 
 class Tags(HTMLParser):
@@ -55,70 +36,6 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.add((tag, dict(attrs).get("src")))
-
-
-class Workspace:
-    """A copy of the project in which suites, sources and results can be changed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.suite = f"configs/suites/{HOSTILE}.yaml"
-        for name in ("ganbench", "configs", "docs", "profiles", "paper"):
-            shutil.copytree(ROOT / name, folder / name)
-        shutil.copytree(ROOT / "kernels", folder / "ganbench_kernels")
-        for name in ("Snakefile", "environment.yaml", "DEVIATIONS.md"):
-            shutil.copy(ROOT / name, folder / name)
-        self.environment = os.environ | {
-            "PYTHONPATH": str(folder),
-            "GANBENCH_DATA": str(folder / HOSTILE),
-            "GANBENCH_CHECKPOINT_SECONDS": "0",
-            "OMP_NUM_THREADS": "1",
-        }
-        self.write(epochs=2, seeds="0")
-
-    def write(self, epochs: int, seeds: str) -> None:
-        experiment = self.folder / "configs/experiments/tiny.yaml"
-        experiment.write_text(TINY.replace("EPOCHS", str(epochs)))
-        (self.folder / self.suite).write_text(SUITE.replace("SEEDS", seeds))
-
-    def start(self, *arguments: str, settings: Sequence[str] = ()) -> subprocess.Popen[str]:
-        command = [SNAKEMAKE, *arguments, "--cores", "2", "--config", *settings]
-        return subprocess.Popen(
-            [*command, f"suite={self.suite}"],
-            cwd=self.folder,
-            env=self.environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-    def run(self, *arguments: str, settings: Sequence[str] = ()) -> str:
-        process = self.start(*arguments, settings=settings)
-        output, _ = process.communicate(timeout=10 * PATIENCE_S)
-        assert process.returncode == 0, output
-        return output
-
-    def planned(self, *settings: str) -> dict[str, int]:
-        """Returns how many jobs of each rule a run would start now; all of training are one."""
-        table = re.search(
-            r"job +count\n[- ]+\n(.*?)\n\n", self.run("-n", settings=settings), re.DOTALL
-        )
-        lines = table[1].splitlines() if table else []
-        counts: Counter[str] = Counter()
-        for name, count in (line.split() for line in lines):
-            counts[re.sub("^train_.*", "train", name)] += int(count)
-        return dict(counts)
-
-    def read(self, path: str) -> dict:
-        return json.loads((self.folder / "results/tiny" / path).read_text())
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = Workspace(tmp_path_factory.mktemp("finished") / HOSTILE)
-    workspace.run()
-    return workspace
 
 
 @pytest.fixture
@@ -168,20 +85,6 @@ def test_everything_is_built(finished: Workspace) -> None:
     assert not list(finished.folder.rglob("executed"))
 
 
-def test_a_title_is_no_tag_in_the_html_report(finished: Workspace) -> None:
-    """Snakemake writes titles, labels and parameters into the page's scripts."""
-    page = finished.folder / "results/tiny/report.html"
-    finished.run("--report", str(page.relative_to(finished.folder)))
-    text = page.read_text(encoding="utf-8")
-    page.unlink()
-    assert "onerror=alert(1)" in text
-    tags = Tags()
-    tags.feed(text)
-    assert ("img", "x") not in tags.seen
-    # A script that ended early would show its rest as text.
-    assert TAG not in text
-
-
 def test_every_file_is_declared(finished: Workspace) -> None:
     """What no rule declares is lost where jobs have folders of their own."""
     seed = finished.folder / "results/tiny/tiny/seed_0"
@@ -213,14 +116,6 @@ def test_a_name_that_no_folder_can_have_is_one_line(tmp_path: Path) -> None:
     suite = tmp_path / "suite.yaml"
     suite.write_text("{name: other, title: '', experiments: [{config: T.v2.yaml, seeds: [0]}]}")
     test_a_wrong_setting_is_one_line(f"suite={suite}", f"{suite}: config: got 'T.v2.yaml'; name")
-
-
-def test_a_path_that_would_be_a_tag_is_one_line(tmp_path: Path) -> None:
-    suite = tmp_path / "<i>" / "suite.yaml"
-    suite.parent.mkdir()
-    suite.write_text("{name: other, title: '', experiments: []}")
-    message = f"{suite}: its path has a '<', which report.html would take for a tag; rename it"
-    test_a_wrong_setting_is_one_line(f"suite={suite}", message)
 
 
 def test_missing_data_stops_nothing_else(finished: Workspace) -> None:
@@ -273,7 +168,7 @@ def test_seeds_can_share_a_job(finished: Workspace) -> None:
     finally:
         finished.write(epochs=2, seeds="0")
     assert (together["train"], alone["train"]) == (2, 3)
-    assert "--seeds 0,1,2 --out 'results/tiny/tiny/seed_{seed}/train.json' " in plan
+    assert "--seeds 0,1,2 --out results/tiny/tiny/seed_{seed}/train.json " in plan
     assert "logs/train_tiny_seeds_0_to_2.log" in plan
 
 
@@ -319,38 +214,72 @@ def test_another_length_trains_again(finished: Workspace) -> None:
     assert "fetch" not in planned
 
 
-# Signals all processes of the run, as a terminal's Ctrl-C does; once, after the first checkpoint.
-STOP = """
-import os
+def test_a_title_is_no_tag_in_the_html_report(finished: Workspace) -> None:
+    """Snakemake writes titles, labels and parameters into the page's scripts."""
+    page = finished.folder / "results/tiny/report.html"
+    finished.run("--report", str(page.relative_to(finished.folder)))
+    text = page.read_text(encoding="utf-8")
+    page.unlink()
+    assert "onerror=alert(1)" in text
+    tags = Tags()
+    tags.feed(text)
+    assert ("img", "x") not in tags.seen
+    # A script that ended early would show its rest as text.
+    assert TAG not in text
 
-plain = Checkpoints.save
 
-
-def save_and_stop(self, number, tensors, state):
-    plain(self, number, tensors, state)
-    Checkpoints.save = plain
-    os.killpg(os.getpgrp(), SIGNAL)
-
-
-Checkpoints.save = save_and_stop
-"""
+def test_a_path_that_would_be_a_tag_is_one_line(tmp_path: Path) -> None:
+    suite = tmp_path / "<i>" / "suite.yaml"
+    suite.parent.mkdir()
+    suite.write_text("{name: other, title: '', experiments: []}")
+    message = f"{suite}: its path has a '<', which report.html would take for a tag; rename it"
+    test_a_wrong_setting_is_one_line(f"suite={suite}", message)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path: Path, stop: signal.Signals) -> None:
     workspace = Workspace(tmp_path / "stopped")
+    workspace.write(epochs=6, seeds="0")
     target = "results/tiny/tiny/seed_0/train.json"
+    settings = [f"checkpoint_dir={tmp_path / HOSTILE}"] if stop == signal.SIGKILL else []
+    stop_in_training(workspace, stop, target, settings)
+    assert not (workspace.folder / target).exists()
+    if stop == signal.SIGKILL:
+        workspace.run("--unlock")
+    workspace.run(target, settings=settings)
+    log = (workspace.folder / "results/tiny/logs/train_tiny_0.log").read_text()
+    assert re.search(r"resuming after update [1-9]", log), log
+    # What was said before is still there; a killed process says nothing.
+    assert stop == signal.SIGKILL or log.startswith(
+        (f"{TAG}, seed 0: epoch 1", "stopped by signal")
+    )
+    assert not [path for path in tmp_path.rglob(".tiny_train*")]
+    assert workspace.read("tiny/seed_0/train.json")["status"] == "ok"
+
+
+def test_seeds_that_share_jobs_go_on_and_give_what_those_alone_give(
+    finished: Workspace, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path / "together")
+    workspace.write(epochs=2, seeds="0, 1")
+    targets = [f"results/tiny/{name}/seed_0/evaluate.json" for name in ("tiny", "tfd")]
+    settings = ["seeds_per_job=2"]
+    stop_in_training(workspace, signal.SIGINT, targets[0], settings)
+    workspace.run(*targets, settings=settings)
+    for path in (finished.folder / "results/tiny").glob("*/seed_0/*"):
+        other = workspace.folder / path.relative_to(finished.folder)
+        # Records differ in their times.
+        assert path.suffix == ".json" or path.read_bytes() == other.read_bytes()
+    assert workspace.read("tiny/seed_1/evaluate.json")["status"] == "ok"
+
+
+def stop_in_training(
+    workspace: Workspace, stop: signal.Signals, target: str, settings: list[str]
+) -> None:
     source = workspace.folder / "ganbench/training/checkpoints.py"
     text = source.read_text()
     source.write_text(text + STOP.replace("SIGNAL", str(int(stop))))
-    process = workspace.start(target)
+    process = workspace.start(target, settings=settings)
     process.communicate(timeout=PATIENCE_S)
     assert process.returncode != 0
-    assert not (workspace.folder / target).exists()
     source.write_text(text)
-    if stop == signal.SIGKILL:
-        workspace.run("--unlock")
-    workspace.run(target)
-    log = (workspace.folder / "results/tiny/logs/train_tiny_0.log").read_text()
-    assert re.search(r"resuming after update [12] ", log), log
-    assert workspace.read("tiny/seed_0/train.json")["status"] == "ok"

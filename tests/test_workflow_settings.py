@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ganbench.errors import ConfigError
-from ganbench.workflow_settings import batches, refuse_tags
+from ganbench.workflow_settings import EACH, batches, needed, refuse_tags
 
 ROOT = Path(__file__).parent.parent
 
@@ -14,7 +14,8 @@ TEN = {"mnist": tuple(range(10))}
 
 
 def sizes(**settings: int | str) -> list[int]:
-    return [len(seeds) for *_, seeds in batches(TEN, settings)]
+    groups = batches(TEN, settings)
+    return [] if groups == [EACH] else [len(group.seeds) for group in groups]
 
 
 @pytest.mark.parametrize(
@@ -35,8 +36,13 @@ def test_seeds_are_shared_out(settings: dict[str, int | str], expected: list[int
 
 def test_names_are_short_and_differ() -> None:
     groups = batches({"mnist": tuple(range(100, 1100))}, {"seeds_per_job": 333})
-    names = [name for _, name, _ in groups]
+    names = [group.name for group in groups]
     assert names == ["seeds_100_to_432", "seeds_433_to_765", "seeds_766_to_1098", "seed_1099"]
+    assert groups[3].rule("train") == "train_mnist_seed_1099"
+
+
+def test_rules_have_plain_names_where_each_seed_has_a_job() -> None:
+    assert [group.rule("train") for group in batches(TEN, {"seeds_per_job": 1})] == ["train"]
 
 
 def test_a_seed_at_the_end_changes_the_last_batch_alone() -> None:
@@ -59,3 +65,12 @@ def test_the_paths_of_the_environment_lead_to_the_project() -> None:
     paths = re.findall(r"^ +- -[ce] ([^[\n]+)", text, re.MULTILINE)
     found = {(ROOT / ".snakemake/conda" / one).resolve(strict=False) for one in paths}
     assert found == {ROOT / "constraints.txt", ROOT}
+
+
+def test_a_job_reads_its_own_rules_alone() -> None:
+    groups = batches(TEN, {"seeds_per_job": 4})
+    rules = ["sample_mnist_seeds_4_to_7", "report"]
+    assert needed(groups, ["snakemake", "--allowed-rules", *rules, "--cores", "2"]) == [groups[1]]
+    assert needed(groups, ["snakemake", "--allowed-rules", "report"]) == []
+    assert needed(groups, ["snakemake", "--cores", "2"]) == groups
+    assert needed([EACH], ["snakemake", "--allowed-rules", "evaluate"]) == [EACH]

@@ -5,6 +5,7 @@ changes a scientific setting. A variant is a file of its own that says `extends:
 repeats only what differs.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -15,6 +16,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     create_model,
+    field_validator,
     model_validator,
 )
 
@@ -35,6 +37,7 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 Objective = Literal["non_saturating", "minimax", "hinge", "wasserstein"]
 ProtocolName = Literal["gan2014", "gmmn2015", "fine"]
 NAME = "[a-z0-9_]+"
+MOST_SEEDS = 100_000  # of one experiment
 Probability = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -375,8 +378,21 @@ class SuiteEntry(Frozen):
 
     config: str = Field(description="The experiment file, relative to the suite file.")
     seeds: tuple[NonNegativeInt, ...] = Field(
-        description="One training run each.", strict=False, min_length=1
+        description="One training run each: a list, or FIRST-LAST.", strict=False, min_length=1
     )
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _written_out(cls, seeds: Any) -> Any:
+        """Thousands of seeds are one value of a suite file."""
+        if not isinstance(seeds, str) or not (
+            ends := re.fullmatch(r"(\d{1,18})-(\d{1,18})", seeds)
+        ):
+            return seeds
+        first, last = map(int, ends.groups())
+        if not first <= last < first + MOST_SEEDS:
+            raise ValueError(f"give FIRST-LAST, as in 0-99, with at most {MOST_SEEDS:,} seeds")
+        return tuple(range(first, last + 1))
 
 
 class Suite(Frozen):

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ganbench.config import Adversarial, Experiment, Rival, settings_digest
+from ganbench.config import Adversarial, Experiment, Rival, experiment_name, settings_digest
 from ganbench.data.datasets import Dataset
 from ganbench.errors import DataNotAvailableError, DivergenceError, GanbenchError
 from ganbench.numerics import NUMERICS
@@ -54,6 +54,7 @@ def train(
     checkpoint_seconds: float = 60.0,
     in_workflow: bool = False,
     restart: bool = False,
+    checkpoint_dir: Path | None = None,
 ) -> list[Record]:
     """Trains seeds of one experiment together, each from its newest checkpoint.
 
@@ -66,6 +67,8 @@ def train(
         checkpoint_seconds: shortest time between two checkpoints.
         in_workflow: write records of missing data or divergence instead of raising.
         restart: delete the runs' checkpoints first.
+        checkpoint_dir: a folder below which the checkpoints of each suite, experiment and seed
+            have one; None for beside the results.
 
     Returns:
         The record of each job.
@@ -85,11 +88,12 @@ def train(
         return [job.record(status="data_not_available", message=str(error)) for job in jobs]
     records = []
     with ExitStack() as locks:
-        for folder in sorted({job.out.parent for job in jobs}):
+        places = [_checkpoint_folder(job, checkpoint_dir) for job in jobs]
+        for folder in sorted({job.out.parent for job in jobs} | {place.parent for place in places}):
             locks.enter_context(locked_folder(folder))
         # A signal after the last update must not end a run whose record is written.
         signals = locks.enter_context(_noted_signals())
-        for group in _waves(_groups(jobs, dataset, digests, restart)):
+        for group in _waves(_groups(jobs, places, dataset, digests, restart)):
             records += group.train(dataset, digests, checkpoint_seconds, signals)
     messages = [record.message for record in records if record.status == "diverged"]
     if messages and not in_workflow:
@@ -222,12 +226,16 @@ def new_run(experiment: Experiment, *arguments: Any) -> BaseRun:
 
 
 def _groups(
-    jobs: Sequence[Job], dataset: Dataset, digests: dict[str, str], restart: bool
+    jobs: Sequence[Job],
+    places: Sequence[Path],
+    dataset: Dataset,
+    digests: dict[str, str],
+    restart: bool,
 ) -> list[_Group]:
     """Sorts seeds by the update that their newest checkpoints were saved after."""
     groups: dict[int, _Group] = {}
-    for job in jobs:
-        checkpoints = _checkpoints(job, digests)
+    for job, place in zip(jobs, places, strict=True):
+        checkpoints = _checkpoints(job, place, digests)
         if restart:
             checkpoints.remove(with_orphans=True)
         newest = checkpoints.load_newest(_check(job, dataset))
@@ -270,12 +278,20 @@ def _check(job: Job, dataset: Dataset) -> Check:
     return misfit
 
 
-def _checkpoints(job: Job, datasets: dict[str, str]) -> Checkpoints:
+def _checkpoint_folder(job: Job, checkpoint_dir: Path | None) -> Path:
+    """Where a run's checkpoints lie: on a disk of the node they would go with the node."""
+    if checkpoint_dir is None:
+        return job.out.parent / "checkpoints"
+    name = experiment_name(job.config)
+    return checkpoint_dir / job.suite / name / f"seed_{job.seed}" / "checkpoints"
+
+
+def _checkpoints(job: Job, place: Path, datasets: dict[str, str]) -> Checkpoints:
     """Other settings, numbers, data or seed have a folder of their own and never meet."""
     digest = settings_digest(
         [job.experiment.training_digest, NUMERICS["train"], datasets, job.seed]
     )
-    return Checkpoints(job.out.parent / "checkpoints" / digest[:16], digest)
+    return Checkpoints(place / digest[:16], digest)
 
 
 def _record(

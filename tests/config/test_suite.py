@@ -38,6 +38,11 @@ def test_a_suite_yields_its_experiments(
     assert next(suite_experiments(suite))[1] == Path("small.yaml")
 
 
+def test_many_seeds_are_one_value_of_the_file(write: Callable[..., Path]) -> None:
+    path = write(SUITE | {"experiments": [{"config": "small.yaml", "seeds": "7-3006"}]})
+    assert load_suite(path).experiments[0].seeds == tuple(range(7, 3007))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -55,6 +60,15 @@ def test_a_suite_yields_its_experiments(
         (
             {"experiments": [{"config": "small.yaml", "seeds": 3}]},
             "experiments: 0: seeds: should be a list, got 3; write [3]",
+        ),
+        (
+            {"experiments": [{"config": "small.yaml", "seeds": "9-3"}]},
+            "experiments: 0: seeds: give FIRST-LAST, as in 0-99, with at most 100,000 seeds, got "
+            "'9-3'; correct it",
+        ),
+        (
+            {"experiments": [{"config": "small.yaml", "seeds": "0-100000"}]},
+            "seeds: give FIRST-LAST, as in 0-99, with at most 100,000 seeds, got '0-100000'",
         ),
         (
             {"extends": "other.yaml"},

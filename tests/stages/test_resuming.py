@@ -1,6 +1,7 @@
 """How training stops and goes on, and checkpoints that do not fit."""
 
 import csv
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -68,6 +69,31 @@ def test_a_signal_stops_a_run_that_then_goes_on_as_if_nothing_happened(
     record = run(project)
     assert contents(project.folder / "seed_0") == uninterrupted
     assert record.status == "ok"
+
+
+def test_a_run_goes_on_from_a_folder_that_outlives_the_machine(
+    project: Project,
+    signal_at: Callable[..., None],
+    uninterrupted: dict[str, bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkpoint_dir = tmp_path / "persistent"
+    signal_at(5)
+    # Another seed of the same folder is another run.
+    for seed in (0, 1):
+        with pytest.raises(InterruptedRunError):
+            run(project, seed, checkpoint_dir=checkpoint_dir)
+    kept = list(checkpoint_dir.rglob("*.safetensors"))
+    suite, experiment, *_ = kept[0].relative_to(checkpoint_dir).parts
+    job = project.job("train", 0)
+    assert (suite, experiment) == (job.suite, job.config.stem)
+    shutil.rmtree(project.folder / "seed_0")
+    run(project, checkpoint_dir=checkpoint_dir)
+    assert "resuming after update 5" in capsys.readouterr().out
+    assert contents(project.folder / "seed_0") == uninterrupted
+    left = {path.parents[2].name for path in checkpoint_dir.rglob("*.safetensors")}
+    assert left == {"seed_1"}
 
 
 def test_a_resumed_run_says_so_and_adds_up_its_time(

@@ -17,7 +17,7 @@ from .conftest import Project
 RESULTS = ("history.csv", "generator_last.safetensors", "generator_best_validation.safetensors")
 
 
-def run(project: Project, seed: int = 0, **options: float | bool) -> Record:
+def run(project: Project, seed: int = 0, **options: float | bool | Path) -> Record:
     return train([project.job("train", seed)], project.folder, **options)[0]
 
 
