@@ -38,11 +38,12 @@ def identities_figure(record: Record, arrays: Arrays, title: str, footer: str) -
         index=["dimension", "pair", "means"], columns="name", values="value", sort=False
     )
     errors = (sides["best_value"] - sides["divergence_side"]).abs().clip(lower=FLOOR)
-    rows = errors.rename("error").reset_index()
+    rows = errors.to_frame("error").reset_index()
     # By colour: names of pairs and means together are too long for a line.
     for colour, (means, one) in zip(PALETTE, rows.groupby("means", sort=False), strict=False):
         axes.plot(one["error"], one.index, "o", ms=3, color=colour, label=means)
-    names = [f"{row.pair} ({row.dimension:.0f}-D)" for row in rows.itertuples()]
+    pairs = rows[["pair", "dimension"]].to_numpy()
+    names = [f"{pair} ({dimension:.0f}-D)" for pair, dimension in pairs]
     axes.set_yticks(range(len(rows)), names)
     axes.set(xscale="log", xlabel="difference (nats), at least 1e-17")
     axes.axvline(1e-9, color="0.5", ls="--", lw=0.8)
