@@ -120,8 +120,8 @@ def _likelihood_by_rate(
 def _median_by_rate(axes: Axes, histories: Mapping[int, pd.DataFrame], style: str) -> None:
     """Many seeds as quantiles; of one epoch and phase all have the same learning rate."""
     columns = ["phase", "learning_rate", "validation_log_likelihood"]
-    joined = pd.concat({seed: one[columns] for seed, one in histories.items()}, names=["seed"])
-    for _, phase in joined.dropna().reset_index("seed").groupby("phase"):
+    joined = pd.concat([one[columns].assign(seed=seed) for seed, one in histories.items()])
+    for _, phase in joined.dropna().groupby("phase"):
         table = phase.pivot_table(
             index="learning_rate", columns="seed", values="validation_log_likelihood"
         )
@@ -251,7 +251,7 @@ def _bandwidth_bands(axes: Axes, grids: Mapping[str, Sequence[Metric]]) -> None:
     curves = points.pivot_table(index="sigma", columns=["seed", "fold"], values="value")
     seed_band(axes, curves, PALETTE[0], f"median of {len(grids):,} seeds")
     share = curves.idxmax().value_counts(normalize=True)
-    circles = CHOICE | {"s": 200 * share}
+    circles: dict[str, Any] = CHOICE | {"s": 200 * share}
     axes.scatter(share.index, curves.median(axis=1)[share.index], edgecolors="0.3", **circles)
 
 
