@@ -12,7 +12,7 @@ from ganbench.data.digits import load as load_digits
 from ganbench.methods.adversarial_autoencoder import METHOD, AdversarialAutoencoder
 from ganbench.methods.counters import Counters
 
-SMALL = Settings(hidden=(20, 10), code=3, batch_size=50)
+SMALL = Settings(hidden=(20, 10), code=3, batch_size=50, adversarial_rate=1e-4)
 GOLDEN = [
     (0.177702, 1.38244, 0.80396),
     (0.175921, 1.38385, 0.819391),

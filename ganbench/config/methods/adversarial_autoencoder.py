@@ -25,7 +25,7 @@ class AdversarialAutoencoder(Recipe):
     epochs: PositiveInt = Field(default=100, description="Passes over the training images.")
     learning_rate: PositiveFloat = Field(default=1e-3, description="Of the reconstruction's step.")
     adversarial_rate: PositiveFloat = Field(
-        default=1e-4, description="Of the critic's step and of the encoder's against it."
+        default=1e-3, description="Of the critic's step and of the encoder's against it."
     )
     beta1: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.5, description="Adam's momentum in the two adversarial steps; .9 in the other."
