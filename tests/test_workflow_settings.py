@@ -63,8 +63,8 @@ def test_the_paths_of_the_environment_lead_to_the_project() -> None:
     """From where Snakemake puts its copy: .snakemake/conda below the project."""
     text = (ROOT / "environment.yaml").read_text()
     paths = re.findall(r"^ +- -[ce] ([^[\n]+)", text, re.MULTILINE)
-    found = {(ROOT / ".snakemake/conda" / one).resolve(strict=False) for one in paths}
-    assert found == {ROOT / "constraints.txt", ROOT}
+    resolved = {(ROOT / ".snakemake/conda" / one).resolve(strict=False) for one in paths}
+    assert resolved == {ROOT / "constraints.txt", ROOT}
 
 
 def test_a_job_reads_its_own_rules_alone() -> None:

@@ -1,28 +1,28 @@
 """Experiments and suites as files: YAML for people, frozen models for code."""
 
-from ganbench.config.experiment import (
+from ganbench.config.by_method import (
     METHODS,
     Adversarial,
-    DatasetName,
-    Discriminator,
-    Evaluation,
-    Experiment,
-    Generator,
-    Objective,
-    Phase,
-    Precision,
     Rival,
-    Suite,
-    Training,
     experiment_class,
     load_adversarial,
     load_experiment,
 )
+from ganbench.config.experiment import DatasetName, Evaluation, Experiment
 from ganbench.config.files import load, settings_digest
 from ganbench.config.frozen import Frozen, Title
 from ganbench.config.layers import ConvolutionalMaxout, Linear, Maxout, TransposedConvolution
 from ganbench.config.methods import Recipe
+from ganbench.config.players import (
+    Discriminator,
+    Generator,
+    Objective,
+    Phase,
+    Precision,
+    Training,
+)
 from ganbench.config.suite import (
+    Suite,
     entry_file,
     experiment_name,
     load_suite,

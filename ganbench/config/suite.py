@@ -3,14 +3,52 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from ganbench.config.experiment import NAME, Experiment, Suite, SuiteEntry, load_experiment
+from pydantic import Field, NonNegativeInt, field_validator
+
+from ganbench.config.by_method import load_experiment
+from ganbench.config.experiment import Experiment
 from ganbench.config.files import read_mapping, validate
+from ganbench.config.frozen import Frozen, Title, list_field
 from ganbench.errors import ConfigError
 from ganbench.inputs import reason, shown
 
+NAME = "[a-z0-9_]+"
+MOST_SEEDS = 100_000  # of one experiment
 OUR_FOLDERS = ("data", "report", "logs", "estimators")  # below results/SUITE
 OUR_SUITES = ("bench", "published")  # below results
+
+
+class SuiteEntry(Frozen):
+    """An experiment and how often it is run."""
+
+    config: str = Field(description="The experiment file, relative to the suite file.")
+    seeds: tuple[NonNegativeInt, ...] = Field(
+        description="One training run each: a list, or FIRST-LAST.", strict=False, min_length=1
+    )
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _written_out(cls, seeds: Any) -> Any:
+        """Thousands of seeds are one value of a suite file."""
+        if not isinstance(seeds, str) or not (
+            ends := re.fullmatch(r"(\d{1,18})-(\d{1,18})", seeds)
+        ):
+            return seeds
+        first, last = map(int, ends.groups())
+        if not first <= last < first + MOST_SEEDS:
+            raise ValueError(f"give FIRST-LAST, as in 0-99, with at most {MOST_SEEDS:,} seeds")
+        return tuple(range(first, last + 1))
+
+
+class Suite(Frozen):
+    """The experiments that one run of the workflow reproduces."""
+
+    name: str = Field(pattern=f"^{NAME}$", max_length=100, description="Its folder under results/.")
+    title: Title = Field(description="Heads the report and the paper.")
+    experiments: tuple[SuiteEntry, ...] = list_field("In the order of the table.", default=())
+    theory: tuple[SuiteEntry, ...] = list_field("Theory experiments, in order.", default=())
 
 
 def load_suite(path: Path) -> Suite:

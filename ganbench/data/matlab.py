@@ -65,7 +65,7 @@ def read_arrays(file: BufferedIOBase, names: Collection[str]) -> dict[str, np.nd
     order = {b"IM": "<", b"MI": ">"}.get(header[126:])
     if order is None or header[124:126] not in (b"\x00\x01", b"\x01\x00"):
         raise ValueError("it does not start as one of version 5 or 7 does")
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     while tag := file.read(TAG):
         if len(tag) < TAG:
             raise ValueError("truncated")
@@ -76,10 +76,10 @@ def read_arrays(file: BufferedIOBase, names: Collection[str]) -> dict[str, np.nd
         element = _Element(kind, content, order)
         array = element.array()
         if array and array.name in names:
-            if array.name in found:
+            if array.name in arrays:
                 raise ValueError(f"two arrays are called {array.name}")
-            found[array.name] = element.numbers(array)
-    return found
+            arrays[array.name] = element.numbers(array)
+    return arrays
 
 
 class _Element:

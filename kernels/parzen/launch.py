@@ -68,11 +68,11 @@ def backward(
         bandwidths = -0.5 / sigmas.square(), log_sums[:, rows], grad[:, rows]
         for column in range(0, n, SLAB[1]):
             columns = slice(column, column + SLAB[1])
-            some, near = points[rows], centers[columns]
-            pull, sums = _pull(some, near, *bandwidths)
+            part, near = points[rows], centers[columns]
+            pull, sums = _pull(part, near, *bandwidths)
             grad_sigmas += sums / sigmas.double() ** 3
-            _add_gradient(pull, some, near, grad_points[rows], transposed=False)
-            _add_gradient(pull, near, some, grad_centers[columns], transposed=True)
+            _add_gradient(pull, part, near, grad_points[rows], transposed=False)
+            _add_gradient(pull, near, part, grad_centers[columns], transposed=True)
     return grad_points[:, :size], grad_centers[:, :size], grad_sigmas.to(sigmas.dtype)
 
 

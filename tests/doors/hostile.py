@@ -188,11 +188,11 @@ def load_data(name: str, folder: str) -> int:
 
 def state(folder: Path) -> dict[Path, tuple[int, int]]:
     """Every file of a folder with its size and time of change."""
-    found = {path: path.lstat() for path in folder.rglob("*")}
+    facts_of = {path: path.lstat() for path in folder.rglob("*")}
     # A folder's own time changes with a temporary file that came and went.
     return {
         path: (0, 0) if path.is_dir() else (facts.st_size, facts.st_mtime_ns)
-        for path, facts in found.items()
+        for path, facts in facts_of.items()
     }
 
 
@@ -224,9 +224,9 @@ def problem(folder: Path, case: Case, capsys: pytest.CaptureFixture[str]) -> str
 def all_refused(folder: Path, cases: list[Case], capsys: pytest.CaptureFixture[str]) -> None:
     """Fails with the list of cases that are not refused well; prints how many there were."""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = [problem(folder / str(number), one, capsys) for number, one in enumerate(cases)]
+    problems = [problem(folder / str(number), one, capsys) for number, one in enumerate(cases)]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
-    bad = [f"{case.label}: {one}" for case, one in zip(cases, found, strict=True) if one]
+    bad = [f"{case.label}: {one}" for case, one in zip(cases, problems, strict=True) if one]
     print(f"{len(cases)} malformed inputs, {len(bad)} not refused well")
     assert bad == [], "\n".join(bad)
     assert memory * 1024 < MOST_MEMORY

@@ -133,8 +133,8 @@ def test_a_table_that_fits_a_page_is_kept_on_one(built: Synthetic, tmp_path: Pat
     def placements(report: dict) -> list[object]:
         path = tmp_path / "report.json"
         path.write_text(json.dumps(report))
-        found = compiler(path).query("figure.where(kind: table)", field="placement")
-        return json.loads(found)
+        text = compiler(path).query("figure.where(kind: table)", field="placement")
+        return json.loads(text)
 
     for file in built.out.parent.glob("*.svg"):
         shutil.copy(file, tmp_path)

@@ -250,8 +250,8 @@ def test_parzen_gradients_show_a_nan_and_take_no_points() -> None:
         assert grad_points.isnan().all(1).tolist() == [False, False, True, False, False]
         assert all(other.isnan().all() for other in others)
     points = torch.rand(5, 4)
-    for some in ((points[:0], centers, sigmas), (points, centers, sigmas[:0])):
-        assert not any(one.any() for one in parzen_gradients(*some, impl="triton"))
+    for arguments in ((points[:0], centers, sigmas), (points, centers, sigmas[:0])):
+        assert not any(one.any() for one in parzen_gradients(*arguments, impl="triton"))
 
 
 # numpy's word on what the interpreter is asked for here.
