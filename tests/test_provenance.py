@@ -297,3 +297,21 @@ def test_versions_name_what_can_change_a_number() -> None:
 
 def test_a_processor_has_a_name() -> None:
     assert device_name("cpu").strip()
+
+
+def test_a_files_new_name_is_on_the_disk_before_anything_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Content first, then the name in the folder: a crash of the machine loses neither."""
+    synced: list[str] = []
+    plain = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        plain(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    path = tmp_path / "file.txt"
+    with atomic_path(path) as temporary:
+        temporary.write_text("all")
+    assert synced == [str(temporary), str(tmp_path)]

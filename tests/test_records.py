@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +14,7 @@ from ganbench.records import (
     Record,
     companion,
     json_schema,
+    provenance,
     read_record,
 )
 
@@ -194,3 +196,8 @@ def test_an_unchanged_companion_is_found(tmp_path: Path) -> None:
     digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     record = record_of(files={"empty": digest})
     assert companion(tmp_path / "r.json", record, "empty") == file
+
+
+def test_a_clock_that_was_put_back_gives_no_negative_time() -> None:
+    actual = provenance("train", time.time() + 3600, earlier_s=5.0)
+    assert actual.wall_time_s == 5.0

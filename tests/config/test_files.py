@@ -68,3 +68,15 @@ def test_files_that_extend_each_other_are_refused(write: Callable[..., Path]) ->
 def test_a_missing_base_is_named(write: Callable[..., Path]) -> None:
     with pytest.raises(ConfigError, match=r"nowhere.yaml: cannot be read"):
         load_experiment(write({"extends": "nowhere.yaml"}))
+
+
+def test_a_long_chain_of_extending_files_is_refused(write: Callable[..., Path]) -> None:
+    write(SETTINGS, "0.yaml")
+    for number in range(1, 1_500):
+        write(f"extends: {number - 1}.yaml\n", f"{number}.yaml")
+    assert load_experiment(write("extends: 8.yaml\n", "short.yaml")).title
+    with pytest.raises(ConfigError) as error:
+        load_experiment(write("extends: 1499.yaml\n", "long.yaml"))
+    message = "extends: more than 10 files extend each other; join some"
+    assert str(error.value).endswith(message)
+    assert "\n" not in str(error.value)

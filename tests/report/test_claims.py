@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ganbench.config import load, load_experiment
 from ganbench.errors import ConfigError
@@ -159,3 +160,13 @@ def test_the_table_prints_every_row_and_the_csv_every_number(synthetic: Write) -
     # t(1, .95) = 6.314 standard errors of 3 nats.
     assert first["90 % interval"] == "204.1 to 241.9"
     assert first["Paper inside one more seed's interval"] == "yes"
+
+
+def test_a_claims_id_is_given_once(tmp_path: Path) -> None:
+    content = yaml.safe_load(CLAIMS.read_text())
+    content["claims"].append(content["claims"][0])
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump(content))
+    name = content["claims"][0]["id"]
+    with pytest.raises(ConfigError, match=f"id {name!r} is given twice"):
+        load(Claims, path)
