@@ -398,4 +398,6 @@ def _images(experiment: Experiment, seed: int) -> dict[str, np.ndarray]:
         images = rng.random((*leading, channels, height, width), dtype=np.float32)
         return images * 8 - 4 if signed else images
 
-    return {"samples": draw(20), "neighbours": draw(4), "interpolation": draw(4, 9)}
+    pictures = {"samples": draw(20), "neighbours": draw(4)}
+    # A method of another paper may have no noise vectors between which lines could run.
+    return pictures | ({"interpolation": draw(4, 9)} if experiment.method == "adversarial" else {})

@@ -26,7 +26,7 @@ def samples_figure(file: Path, preprocessing: str, title: str, footer: str) -> F
         title: the experiment.
         footer: seed, state and commit.
     """
-    pictures = _displayed(file, preprocessing)
+    pictures = _displayed(file, preprocessing, "samples", "neighbours")
     samples, neighbours = pictures["samples"], pictures["neighbours"]
     rows = samples.reshape(-1, COLUMNS, *samples.shape[1:])
     figure = _mosaic_figure([rows, neighbours[:, None]], title, footer)
@@ -40,22 +40,27 @@ def interpolation_figure(file: Path, preprocessing: str, title: str, footer: str
 
     The npz holds them as `interpolation` [rows, steps, C, H, W].
     """
-    figure = _mosaic_figure([_displayed(file, preprocessing)["interpolation"]], title, footer)
+    figure = _mosaic_figure(
+        [_displayed(file, preprocessing, "samples", "interpolation")["interpolation"]],
+        title,
+        footer,
+    )
     figure.axes[0].set_title(
         "linear interpolation between two noise vectors z", loc="left", fontsize=LETTERS
     )
     return figure
 
 
-def _displayed(file: Path, preprocessing: str) -> dict[str, Float[ndarray, "..."]]:
-    """Reads all pictures of a state, with pixels in [0, 1].
+def _displayed(file: Path, preprocessing: str, *needed: str) -> dict[str, Float[ndarray, "..."]]:
+    """Reads all pictures of a state, of which some are needed, with pixels in [0, 1].
 
     Contrast-normalised images are divided by the samples' largest absolute value, as in the
     paper's figures; training images beyond it are cut off there.
     """
+    # A method without noise vectors has no interpolation.
     names = ("samples", "neighbours", "interpolation")
     pictures = read_npz(file, names, "run `ganbench sample` again")
-    lacking = [name for name in names if name not in pictures]
+    lacking = [name for name in needed if name not in pictures]
     if lacking:
         raise GanbenchError(f"{file}: has no array {lacking[0]!r}; run `ganbench sample` again")
     if preprocessing == "global_contrast":

@@ -42,13 +42,15 @@ class Method:
         title: the experiment.
         printed: what its paper says; None if nothing that can be quoted.
         row: of the headline, as in Table 1.
-        ways: the mean log-likelihood of each state, by its source, the headline first.
+        others: the mean log-likelihood of each other state of training, by its source.
+        ways: the same of each further way to sample the last one.
         further: that of the headline's samples under each other protocol.
     """
 
     title: str
     printed: PrintedLikelihood | None
     row: Row
+    others: dict[str, float]
     ways: dict[str, float]
     further: dict[str, float]
 
@@ -73,12 +75,15 @@ def _method(results: ExperimentResults) -> Method:
         ]
         if scores:
             further[name] = fmean(scores)
-    ways = {row.source: row.log_likelihood for row in rows if row.log_likelihood is not None}
+    values = {row.source: row.log_likelihood for row in rows if row.log_likelihood is not None}
+    trained = len(results.experiment.evaluation.states)
+    names = [row.source for row in rows]
     return Method(
         results.experiment.title,
         PRINTED.get(results.experiment.method),
         rows[0],
-        ways,
+        {name: values[name] for name in names[1:trained] if name in values},
+        {name: values[name] for name in names[trained:] if name in values},
         further,
     )
 
@@ -129,8 +134,7 @@ def rivals_table(experiments: Sequence[ExperimentResults]) -> tuple[PrintedTable
 
 
 def _other_ways(one: Method) -> str:
-    _, *others = one.ways.values() or [None]
-    values = [value for value in others if value is not None]
+    values = one.ways.values()
     return f"{min(values):.0f} to {max(values):.0f}" if values else NONE
 
 
@@ -148,7 +152,7 @@ def rivals_figure(
     figure = new_figure(title, footer, height=2.2 + 0.32 * len(shown))
     axes = figure.subplots()
     for place, one in enumerate(shown):
-        others = [value for source, value in one.ways.items() if source != one.row.source]
+        others = [*one.others.values(), *one.ways.values()]
         axes.plot(others, [place] * len(others), "|", color="0.45", markersize=9)
         if one.printed is not None:
             error = one.printed.standard_error
@@ -165,5 +169,6 @@ def rivals_figure(
     axes.plot([], [], "D", color=PALETTE[1], markersize=3.5, label="printed")
     axes.set_yticks(range(len(shown)), [one.title for one in shown])
     axes.set(ylim=(len(shown) - 0.5, -0.5), xlabel="test log-likelihood, gan2014 (nats)")
-    figure.legend(loc="outside lower center", ncols=2)
+    # Of the axes, because one of the figure would lie over the footer.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.3, -0.3), ncols=2)
     return figure
