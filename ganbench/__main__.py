@@ -54,7 +54,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(standalone_mode=False) or 0)
     except USAGE as error:
         print(_usage(error), file=sys.stderr)
         sys.exit(2)

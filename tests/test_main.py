@@ -16,6 +16,7 @@ import yaml
 
 from ganbench import __version__
 from ganbench.__main__ import app, main
+from ganbench.provenance import RECORD
 from ganbench.records import read_record
 
 DIGITS = Path(__file__).parent.parent / "configs" / "experiments" / "digits.yaml"
@@ -184,7 +185,7 @@ def test_several_seeds_have_a_path_each_and_existing_ones_are_kept(
 ) -> None:
     kept = tmp_path / "seed_1" / "train.json"
     kept.parent.mkdir()
-    kept.write_text("kept")
+    kept.write_bytes(RECORD)
     path = config(batch_size=600, phases=[{"epochs": 1}])
     out = tmp_path / "seed_{seed}" / "train.json"
     arguments = ("--config", path, "--out", out, "--suite", "mine", "--device", "cpu")
@@ -198,7 +199,7 @@ def test_several_seeds_have_a_path_each_and_existing_ones_are_kept(
     actual = ganbench("train", *arguments, "--seeds", "1,0,2")
     took = time.time() - before
     assert actual.code == 0
-    assert kept.read_text() == "kept"
+    assert kept.read_bytes() == RECORD
     records = [read_record(tmp_path / f"seed_{seed}" / "train.json") for seed in (0, 2)]
     assert [(record.seed, record.suite, record.status) for record in records] == [
         (0, "mine", "ok"),

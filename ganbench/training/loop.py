@@ -76,8 +76,9 @@ class Run(BaseRun):
 
     def epoch_rows(self) -> list[Row]:
         """Returns each seed's row of this epoch, likelihood left out."""
-        assert self.outcome is not None, "an epoch has an update"
-        return epoch_rows(self, self.outcome)
+        outcome, self.outcome = self.outcome, None
+        assert outcome is not None, "an epoch has a last update"
+        return epoch_rows(self, outcome)
 
     def finite(self) -> list[bool]:
         """Returns for each seed whether both players' weights are finite."""
@@ -159,7 +160,9 @@ class Run(BaseRun):
             )
         counters.phase_updates += 1
         counters.updates += 1
-        self.outcome = outcome
+        if counters.batch == self.batches:
+            # The epoch's row shows its gradient norms.
+            self.outcome = outcome
         self.add(outcome)
         return outcome
 

@@ -237,4 +237,5 @@ def _errors(metric: Metric) -> list[list[float]] | float | None:
     if interval is None:
         return metric.standard_error
     low, high = interval
-    return [[metric.value - low], [high - metric.value]]
+    # Rounding may put an end of a share's interval on the wrong side of it.
+    return [[max(metric.value - low, 0.0)], [max(high - metric.value, 0.0)]]
