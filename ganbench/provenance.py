@@ -34,7 +34,10 @@ STAGES = {
 }
 PACKAGES = ("ganbench", "ganbench_kernels")
 # A module that imports by name at run time, and the folder of what it may import.
-BY_NAME = {"ganbench.data.datasets": "ganbench.data"}
+BY_NAME = {
+    "ganbench.data.datasets": "ganbench.data",
+    "ganbench.methods.base": "ganbench.methods",
+}
 # What files of ours begin with; another file is never written over.
 RECORD, REPORT, PDF, ARRAYS = (
     b'{\n  "schema_version": ',

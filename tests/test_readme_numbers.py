@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "results" / "published"
 SEEDS = range(3)
 README = (ROOT / "README.md").read_text()
-# The prose between the table and the first picture, on one line and without the targets of links.
-WORDS = README.partition("<!-- end of table -->")[2].partition("![")[0]
+# The prose between the table and the picture of the rivals, on one line, without links' targets.
+WORDS = README.partition("<!-- end of table -->")[2].partition("![Likelihood of each method")[0]
 PROSE = " ".join(re.sub(r"\]\([^)]*\)", "]", WORDS).split())
 PAPER = next(row for row in table1("MNIST") if row.model == PAPERS_OWN)
 
@@ -91,6 +91,16 @@ def worst_start() -> tuple[str, float]:
     return ("one image" if alike > COLLAPSED else "many"), likelihoods[seed]
 
 
+def rivals(method: str) -> dict[str, float]:
+    """Test log-likelihood of every state of a method's only seed, nats."""
+    record = read_record(PUBLISHED / "rivals" / f"mnist_{method}" / "seed_0" / "evaluate.json")
+    return {
+        str(metric.labels["checkpoint"]): metric.value
+        for metric in record.metrics
+        if metric.name == "log_likelihood"
+    }
+
+
 def claims() -> dict[str, str]:
     """Phrases of the README by what they say."""
     last, early = full_length(), full_length("epoch_300")
@@ -106,7 +116,18 @@ def claims() -> dict[str, str]:
         for path in sorted(PUBLISHED.glob("mnist_full_length/*/seed_*/evaluate.json"))
     ]
     shares = copied("samples")
+    dbn, cae, vae = (rivals(method) for method in ("dbn", "stacked_cae", "vae"))
+    quoted = next(row for row in table1("MNIST") if row.model.startswith("DBN"))
+    # A reconstruction samples nothing.
+    sampled = [value for name, value in cae.items() if "reconstructions" not in name]
+    assert vae["last"] > training_images
     return {
+        "dbn": f"has {dbn['last']:.0f} nats on 10,000 consecutive states of one chain, "
+        f"{dbn['last_100_chains']:.0f} on 100 chains and {dbn['last_10000_chains']:.0f} on 10,000 "
+        "short ones",
+        "quoted": f"the paper quotes {quoted.log_likelihood:.0f}",
+        "cae": f"goes from {min(sampled):.0f} to {max(sampled):.0f}",
+        "vae": f"has {vae['last']:.0f}, more than the training images",
         "schedule": f"{schedule_share():.0f} % of all the learning rate",
         "mean": f"[{mean:.1f} nats]",
         "seeds": f"({', '.join(f'{one:.1f}' for one in last)}; 95 % interval "
