@@ -184,7 +184,7 @@ def test_a_hundred_seeds_in_one_job_have_a_short_name(finished: Workspace) -> No
 
 def test_a_comment_or_docstring_runs_nothing(finished: Workspace, edit) -> None:
     edit("ganbench/training/loop.py", '"""', '"""Another word. ')
-    edit("ganbench/training/loop.py", "import math", "import math  # a comment")
+    edit("ganbench/training/loop.py", "import torch\n", "import torch  # a comment\n")
     assert finished.planned() == {}
 
 
