@@ -61,7 +61,7 @@ def _recipe(experiment: Experiment) -> dict[str, Any]:
         "preprocessing": experiment.preprocessing,
     }
     if not isinstance(experiment, Adversarial):
-        return shared | experiment.model_dump(mode="json", include={"recipe"})["recipe"]
+        return shared | {"settings": experiment.model_dump(mode="json")["recipe"]}
     training = experiment.training
     return shared | {
         "noise": experiment.generator.noise,

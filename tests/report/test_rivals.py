@@ -11,6 +11,7 @@ from ganbench.published import PRINTED
 from ganbench.report.build import build
 from ganbench.report.collect import collect
 from ganbench.report.outputs import outputs
+from ganbench.report.paper import build_paper
 from ganbench.report.statistics import seed_mean
 from ganbench.report.table1.rivals import COLUMNS, methods, rivals_table
 
@@ -72,6 +73,8 @@ def test_the_report_is_written(suite: Synthetic) -> None:
     assert {name for name in named if name.startswith("rivals")} <= written
     assert {"rivals.png", "learning_curves_mnist_dbn.png"} <= written
     assert "interpolation_mnist_dbn.png" not in written
+    build_paper(suite.out, suite.out.with_suffix(".pdf"))
+    assert suite.out.with_suffix(".pdf").stat().st_size > 10_000
     facts = {one["name"]: one for one in json.loads(suite.out.read_text())["experiments"]}
     assert facts["mnist_vae"]["recipe"]["method"] == "vae"
-    assert facts["mnist_vae"]["recipe"]["code"] == 8
+    assert facts["mnist_vae"]["recipe"]["settings"]["code"] == 8
