@@ -26,7 +26,7 @@ class Method(ABC, Generic[Settings]):
         stream: draws the first weights, on the CPU.
 
     Attributes:
-        losses: names of what `update` returns in any part, the columns of the history.
+        losses: names of what `update` returns, the columns of the history.
     """
 
     losses: ClassVar[tuple[str, ...]]
@@ -35,18 +35,6 @@ class Method(ABC, Generic[Settings]):
         self, recipe: Settings, means: Float[Tensor, " d"], stream: torch.Generator
     ) -> None:
         self.recipe, self.device = recipe, means.device
-
-    def start_part(self, number: int, stream: torch.Generator) -> None:
-        """Called before the first update of each part but the first.
-
-        Args:
-            number: index of the part.
-            stream: draws weights of layers that begin now, on the CPU.
-        """
-
-    def losses_of(self, part: int) -> tuple[str, ...]:
-        """Returns the names of what `update` returns in one part."""
-        return self.losses
 
     @abstractmethod
     def rates(self, counters: Counters) -> tuple[float, float]:

@@ -80,8 +80,6 @@ def load_sampler(path: Path, experiment: Experiment, train: Images, state: str) 
     assert isinstance(experiment, Rival)
     means = torch.zeros(math.prod(train.shape), device=device)
     model = build(experiment, means, torch.Generator())
-    for part in range(1, len(experiment.recipe.parts)):
-        model.start_part(part, torch.Generator())
     tensors = _checked(path, model.weights())
     with torch.no_grad():
         for name, value in model.weights().items():

@@ -65,9 +65,7 @@ class MethodRun(BaseRun):
         counters.updates += 1
 
     def start_phase(self, number: int) -> None:
-        """Tells each method that a part begins."""
-        for s, seed in enumerate(self.seeds):
-            self.methods[s].start_part(number, seeding.generator(seed, "init", number))
+        """Nothing: a method has the weights of all its parts from the start."""
 
     def weights(self, s: int) -> Mapping[str, Tensor]:
         """Returns what the seed at place `s` is sampled from, as it is now."""
@@ -79,12 +77,11 @@ class MethodRun(BaseRun):
         return self.methods[s].sample(count, stream, self.train.rows(), way)
 
     def epoch_rows(self) -> list[Row]:
-        """Returns each seed's row of this epoch; losses are means over it, of this part's names."""
+        """Returns each seed's row of this epoch; losses are means over it."""
         counters, rows = self.counters, []
         for s, method in enumerate(self.methods):
             rate, momentum = method.rates(counters)
             means = (self.sums[s] / self.batches).tolist()
-            there = method.losses_of(counters.phase)
             rows.append(
                 {
                     "epoch": counters.epoch,
@@ -92,10 +89,7 @@ class MethodRun(BaseRun):
                     "updates": counters.updates,
                     "learning_rate": rate,
                     "momentum": momentum,
-                    **{
-                        name: mean if name in there else None
-                        for name, mean in zip(self.losses, means, strict=True)
-                    },
+                    **dict(zip(self.losses, means, strict=True)),
                     "validation_log_likelihood": None,
                     "sigma": None,
                     "collapse_share": None,

@@ -133,8 +133,6 @@ def _shapes(
         return {"sums": torch.Size([len(SUMS)])} | _player_shapes(experiment, image_shape, phase)
     assert isinstance(experiment, Rival)
     model = build(experiment, torch.zeros(math.prod(image_shape)), torch.Generator())
-    for part in range(1, phase + 1):
-        model.start_part(part, torch.Generator())
     shapes = {f"method.{name}": value.shape for name, value in model.tensors().items()}
     return {"sums": torch.Size([len(model.losses)])} | shapes
 

@@ -9,7 +9,7 @@ from ganbench.config.methods.stacked_cae import CaeChains
 from ganbench.methods import stacked_cae
 from ganbench.methods.stacked_cae import StackedCae
 from ganbench.methods.tied import TiedLayer
-from tests.methods.layers import digits, resumed_is_equal, train
+from tests.methods.layers import digits, train
 
 SMALL = Settings.model_validate(
     {"layers": [{"units": 16, "epochs": 1}, {"units": 12, "epochs": 1}], "batch_size": 20}
@@ -83,10 +83,6 @@ def test_a_part_trains_one_layer_on_the_codes_below_it() -> None:
     train(model, images, 1, first=3)
     stacked_cae.step(alone, model.layers[0].encode(rows), SMALL.penalty, SMALL.learning_rate)
     assert torch.equal(alone.weight, upper.weight)
-
-
-def test_a_resumed_run_is_bitwise_equal() -> None:
-    assert resumed_is_equal(started(), started(seed=1), digits())
 
 
 def test_it_learns_the_digits_and_contracts() -> None:

@@ -14,13 +14,6 @@ from ganbench.methods.counters import Counters
 from ganbench.methods.vae import METHOD, Vae
 
 SMALL = Settings(hidden=(20, 10), code=3, batch_size=50)
-GOLDEN = [
-    (44.6229, 0.731362),
-    (44.6612, 0.658726),
-    (44.3357, 0.592732),
-    (44.2241, 0.532472),
-    (44.2046, 0.478358),
-]
 
 
 @functools.cache
@@ -118,28 +111,6 @@ def test_samples_are_means_of_codes_from_the_prior() -> None:
     assert torch.equal(copy.sample(7, stream(4), images()), samples)
 
 
-def test_a_resumed_run_is_the_uninterrupted_one() -> None:
-    method, _ = trained(3)
-    resumed = started(seed=7)
-    saved = {name: value.detach().clone() for name, value in method.tensors().items()}
-    with torch.no_grad():
-        for name, value in resumed.tensors().items():
-            value.copy_(saved[name])
-    for one in (method, resumed):
-        noise = stream(9)
-        for _ in range(2):
-            one.update(images(), Counters(), noise)
-    for name, value in method.tensors().items():
-        assert torch.equal(value, resumed.tensors()[name]), name
-        assert not torch.equal(value, saved[name]), name
-
-
 def test_it_learns_the_digits() -> None:
     _, losses = trained(150, Settings(hidden=(50,), code=5, learning_rate=5e-3))
     assert sum(map(sum, losses[-10:])) < 0.75 * sum(map(sum, losses[:10]))
-
-
-def test_a_small_run_gives_the_numbers_it_always_gave() -> None:
-    _, losses = trained(5)
-    # float32 sums differ by machine in the last digits.
-    assert losses == [pytest.approx(pair, rel=1e-5) for pair in GOLDEN]

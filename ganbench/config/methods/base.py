@@ -54,4 +54,4 @@ class Recipe(Frozen):
     @property
     def ways_to_sample(self) -> Mapping[str, Frozen]:
         """Named ways to sample, the first one the headline; held by a field `ways`, if any."""
-        return {}
+        return getattr(self, "ways", {})

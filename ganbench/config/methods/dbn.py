@@ -1,6 +1,5 @@
 """Settings of the deep belief network, a stack of restricted Boltzmann machines."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -80,8 +79,3 @@ class Dbn(Recipe):
     def parts(self) -> tuple[Part, ...]:
         """One for each layer."""
         return tuple(Part(layer.epochs, self.batch_size) for layer in self.layers)
-
-    @property
-    def ways_to_sample(self) -> Mapping[str, DbnChains]:
-        """How chains are run; see `ways`."""
-        return self.ways

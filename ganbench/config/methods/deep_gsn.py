@@ -1,6 +1,5 @@
 """Settings of the deep generative stochastic network; defaults as released for MNIST."""
 
-from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -57,8 +56,3 @@ class DeepGsn(Recipe):
     def parts(self) -> tuple[Part, ...]:
         """One: all layers are trained together."""
         return (Part(self.epochs, self.batch_size),)
-
-    @property
-    def ways_to_sample(self) -> Mapping[str, Chains]:
-        """Chains by number, length and start, which move the likelihood by a hundred nats."""
-        return self.ways

@@ -1,7 +1,5 @@
 """Settings of the stacked contractive autoencoder; the layers' are its authors' released code's."""
 
-from collections.abc import Mapping
-
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ganbench.config.frozen import Frozen, list_field
@@ -58,8 +56,3 @@ class StackedCae(Recipe):
     def parts(self) -> tuple[Part, ...]:
         """One for each layer."""
         return tuple(Part(layer.epochs, self.batch_size) for layer in self.layers)
-
-    @property
-    def ways_to_sample(self) -> Mapping[str, CaeChains]:
-        """How chains are run; see `ways`."""
-        return self.ways
